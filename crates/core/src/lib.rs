@@ -1,0 +1,1 @@
+//! Geometry, volumes, windowing, raster, label maps and measurement: no IO, no threads.

@@ -1,0 +1,1 @@
+//! The window: egui, the only crate that knows a pixel on the screen.

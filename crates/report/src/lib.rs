@@ -1,0 +1,1 @@
+//! The finding graph, report text and its checks: no window, no candle.

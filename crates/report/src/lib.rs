@@ -1,1 +1,25 @@
 //! The finding graph, report text and its checks: no window, no candle.
+//!
+//! | room | subject |
+//! |---|---|
+//! | [`findings`] | the findings file: examination, patient, priors, findings |
+//! | [`measures`] | geometry of the lungs on a chest X-ray as findings |
+//! | [`document`] | the report that a reader edits: sections, sentences, their state |
+//! | [`draft`] | from findings to proposed and accepted sentences |
+//! | [`template`] | headings and order of the common examinations |
+//!
+//! Nothing here reads a file, opens a socket, starts a thread or draws. Lengths are mm, areas mm²,
+//! volumes mL, densities HU; text positions are byte offsets on character boundaries.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
+
+pub mod document;
+pub mod draft;
+pub mod findings;
+pub mod measures;
+mod phrase;
+pub mod template;
+
+pub use document::{ReportDocument, Section, Sentence, SentenceState, SourceChip};
+pub use draft::{Draft, draft};
+pub use findings::{Finding, FindingsFile};

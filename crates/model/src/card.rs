@@ -1,0 +1,417 @@
+//! Model cards: what a model is, what it was made from, what it can do and where it may be used.
+//!
+//! A model is a folder with `model.safetensors` and one `card.toml`; there is no other manifest. Unknown fields are
+//! refused, so that a misspelt one is found at once; free notes belong in `[notes]`.
+
+use crate::arch::Architecture;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Name of the card inside a model's folder.
+pub const CARD_FILE: &str = "card.toml";
+/// Name of the weights inside a model's folder.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+
+/// Everything that is known about a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Lower-case letters, digits, `-`, `_` and `.`; the name of its folder.
+    pub id: String,
+    /// A few words for a list.
+    pub name: String,
+    /// One or two sentences: what it does.
+    #[serde(default)]
+    pub summary: String,
+    /// What kind of answer it gives.
+    pub task: Task,
+    /// Licence of the weights.
+    pub licence: String,
+    /// SHA-256 of the weights, 64 hex digits.
+    pub sha256: String,
+    /// What it must not be used for and where it is known to fail, one sentence each.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// The network.
+    pub architecture: Architecture,
+    /// The way from an image to the network's input.
+    pub input: InputSpec,
+    /// One per output channel, in order.
+    pub labels: Vec<Label>,
+    /// The way from the network's output to masks.
+    #[serde(default)]
+    pub post: PostSpec,
+    /// On which images it may be used.
+    #[serde(default)]
+    pub fits: Fits,
+    /// What it was trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSpec>,
+    /// Held-back results by name (`dice`, `dice_lungs`, ...).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Interval>,
+    /// The plain method that it has to beat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+    /// Free text by topic.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, String>,
+}
+
+/// Kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Task {
+    /// A mask per label.
+    Segmentation,
+}
+
+/// The way from an image to the network's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// Rows of the network's input.
+    pub rows: usize,
+    /// Columns of the network's input.
+    pub columns: usize,
+    /// How an image of another size gets there.
+    pub resize: Resize,
+    /// Fraction of the pixels (0 to 1) below the value that becomes 0.
+    pub clip_low: f64,
+    /// Fraction of the pixels (0 to 1) below the value that becomes 1.
+    pub clip_high: f64,
+}
+
+impl Default for InputSpec {
+    fn default() -> Self {
+        Self { rows: 128, columns: 128, resize: Resize::Squeeze, clip_low: 0.005, clip_high: 0.995 }
+    }
+}
+
+/// How an image of another size gets to the input grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Resize {
+    /// Triangle filter to rows x columns, the aspect ratio is not kept.
+    Squeeze,
+}
+
+/// One output channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// As shown to the reader.
+    pub name: String,
+    /// Probability from which a pixel belongs to it.
+    pub threshold: f32,
+    /// Where the mask is split by the side of the patient: the names of the right and the left part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sides: Option<Sides>,
+}
+
+/// Names of the two parts of a paired organ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sides {
+    /// The part on the patient's right.
+    pub right: String,
+    /// The part on the patient's left.
+    pub left: String,
+}
+
+/// The way from probabilities to masks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct PostSpec {
+    /// Only the largest N connected parts are kept; 0 keeps all.
+    #[serde(default)]
+    pub largest_components: usize,
+    /// Parts smaller than this fraction of the image are dropped.
+    #[serde(default)]
+    pub minimum_area_fraction: f64,
+    /// Whether holes inside a part are filled.
+    #[serde(default)]
+    pub fill_holes: bool,
+}
+
+/// On which images a model may be used. An empty list or an absent range says nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Fits {
+    /// DICOM modalities (`CR`, `DX`, ...).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modality: Vec<String>,
+    /// DICOM body parts, upper case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body_part: Vec<String>,
+    /// Views (`PA`, `AP`, `LL`, ...).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub view: Vec<String>,
+    /// Years, from and to, both included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_years: Option<[f64; 2]>,
+}
+
+/// What is known of an image that a model is about to be run on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Candidate<'a> {
+    /// DICOM modality.
+    pub modality: Option<&'a str>,
+    /// DICOM body part.
+    pub body_part: Option<&'a str>,
+    /// DICOM view position.
+    pub view: Option<&'a str>,
+    /// Age of the patient in years.
+    pub age_years: Option<f64>,
+}
+
+impl Fits {
+    /// Why an image is outside the card, one sentence each; empty where nothing speaks against it.
+    ///
+    /// What is not known of the image is not held against it.
+    pub fn objections(&self, image: &Candidate<'_>) -> Vec<String> {
+        let mut said = Vec::new();
+        let lists = [
+            ("modality", &self.modality, image.modality),
+            ("body part", &self.body_part, image.body_part),
+            ("view", &self.view, image.view),
+        ];
+        for (what, allowed, found) in lists {
+            let Some(found) = found.map(str::trim).filter(|f| !f.is_empty()) else { continue };
+            if !allowed.is_empty() && !allowed.iter().any(|a| a.eq_ignore_ascii_case(found)) {
+                said.push(format!("Trained on {what} {}; this image has {found}.", allowed.join(", ")));
+            }
+        }
+        if let (Some([from, to]), Some(age)) = (self.age_years, image.age_years)
+            && !(from..to + 1.0).contains(&age)
+        {
+            said.push(format!("Trained on ages {from} to {to}; this patient is {}.", age.floor()));
+        }
+        said
+    }
+}
+
+/// What a model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// Name of the reader (`cxr-lungs`).
+    pub set: String,
+    /// What the data are.
+    pub description: String,
+    /// Licence of the data.
+    pub licence: String,
+    /// Whom to name.
+    pub credit: String,
+    /// The split by person.
+    pub split: crate::data::split::SplitSpec,
+    /// Pairs of image and mask scored below this were not used for training or validation; testing uses all.
+    #[serde(default)]
+    pub minimum_pair_score: f64,
+    /// Cases and persons used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+}
+
+/// Cases and persons of each part of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Images trained on.
+    pub train_cases: usize,
+    /// Persons trained on.
+    pub train_persons: usize,
+    /// Images for choosing.
+    pub validation_cases: usize,
+    /// Persons for choosing.
+    pub validation_persons: usize,
+    /// Images held back.
+    pub test_cases: usize,
+    /// Persons held back.
+    pub test_persons: usize,
+}
+
+/// A figure with its bootstrap 95 % interval over persons.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// The figure.
+    pub value: f64,
+    /// 2.5th percentile.
+    pub low: f64,
+    /// 97.5th percentile.
+    pub high: f64,
+}
+
+/// The plain method that a model has to beat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Which one.
+    pub method: BaselineMethod,
+    /// Its results on the same cases.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Interval>,
+}
+
+/// Plain methods for segmentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BaselineMethod {
+    /// Otsu's threshold, dark side, parts that touch the border dropped, the two largest kept and filled.
+    OtsuDark,
+    /// The mean mask of the training cases, stored with the weights as `baseline.mean_mask`, the same for each image.
+    MeanMask,
+}
+
+impl Card {
+    /// Reads and checks `DIR/card.toml`.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::CardSyntax`] or [`Error::Card`].
+    pub fn read(dir: &Path) -> Result<Self> {
+        Self::read_file(&dir.join(CARD_FILE))
+    }
+
+    /// Reads and checks a card of any name.
+    ///
+    /// # Errors
+    /// As [`Card::read`].
+    pub fn read_file(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
+        let card: Self = toml::from_str(&text).map_err(|e| Error::CardSyntax {
+            reason: one_line(&e, &text),
+            path: path.to_owned(),
+        })?;
+        card.check()?;
+        Ok(card)
+    }
+
+    /// The card as TOML.
+    ///
+    /// # Errors
+    /// [`Error::Card`] where a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(|e| Error::Card { id: self.id.clone(), reason: e.to_string() })
+    }
+
+    /// Checks what the type system cannot.
+    ///
+    /// # Errors
+    /// [`Error::Card`] with the first contradiction.
+    pub fn check(&self) -> Result<()> {
+        let fail = |reason: String| Err(Error::Card { id: self.id.clone(), reason });
+        check_id(&self.id)?;
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return fail("sha256 is not 64 hex digits".into());
+        }
+        if self.licence.trim().is_empty() {
+            return fail("licence is empty".into());
+        }
+        let input = &self.input;
+        if !(16..=4096).contains(&input.rows) || !(16..=4096).contains(&input.columns) {
+            return fail(format!("input of {} x {} pixels is not between 16 and 4096", input.columns, input.rows));
+        }
+        if !(0.0 <= input.clip_low && input.clip_low < input.clip_high && input.clip_high <= 1.0) {
+            return fail("clip_low and clip_high are not fractions in ascending order".into());
+        }
+        if let Err(reason) = self.architecture.check(input.rows, input.columns) {
+            return fail(reason);
+        }
+        if self.labels.len() != self.architecture.outputs() {
+            return fail(format!("{} labels for {} outputs", self.labels.len(), self.architecture.outputs()));
+        }
+        for (i, label) in self.labels.iter().enumerate() {
+            if label.name.trim().is_empty() || self.labels[..i].iter().any(|l| l.name == label.name) {
+                return fail(format!("label {} is empty or a repetition", i + 1));
+            }
+            if !(label.threshold > 0.0 && label.threshold < 1.0) {
+                return fail(format!("threshold {} of '{}' is not between 0 and 1", label.threshold, label.name));
+            }
+        }
+        if !(0.0..1.0).contains(&self.post.minimum_area_fraction) {
+            return fail("minimum_area_fraction is not a fraction".into());
+        }
+        if let Some([from, to]) = self.fits.age_years
+            && !(0.0 <= from && from <= to)
+        {
+            return fail("age_years is not an ascending range".into());
+        }
+        if let Some(data) = &self.data {
+            data.split.check().or_else(fail)?;
+        }
+        for (name, m) in &self.metrics {
+            if !(m.low <= m.value && m.value <= m.high) {
+                return fail(format!("the interval of '{name}' does not hold its value"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ids become folder names, so they are limited to what no file system reads differently.
+///
+/// # Errors
+/// [`Error::Card`] where the id is empty, too long, or has other characters.
+pub fn check_id(id: &str) -> Result<()> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+    if id.is_empty() || id.len() > 64 || !id.bytes().all(good) || id.starts_with('.') || id.contains("..") {
+        return Err(Error::Card {
+            id: id.chars().take(64).collect(),
+            reason: "its id is not 1 to 64 lower-case letters, digits, '-', '_' or '.'".into(),
+        });
+    }
+    Ok(())
+}
+
+/// A label's name inside a metric's name: lower case, spaces as `_`.
+pub fn metric_name(prefix: &str, label: &str) -> String {
+    format!("{prefix}_{}", label.to_lowercase().replace(' ', "_"))
+}
+
+/// A TOML error without its drawing of the line.
+pub(crate) fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+impl Card {
+    /// A card of a model whose own card is not readable: only the id is right.
+    pub(crate) fn stand_in(id: &str) -> Self {
+        use crate::arch::UNetConfig;
+        Self {
+            id: id.into(),
+            name: id.into(),
+            summary: String::new(),
+            task: Task::Segmentation,
+            licence: String::new(),
+            sha256: String::new(),
+            limits: Vec::new(),
+            architecture: Architecture::Unet2d(UNetConfig {
+                inputs: 1,
+                outputs: 1,
+                channels: vec![1, 1],
+                merge_convs: 1,
+            }),
+            input: InputSpec::default(),
+            labels: Vec::new(),
+            post: PostSpec::default(),
+            fits: Fits::default(),
+            data: None,
+            metrics: BTreeMap::new(),
+            baseline: None,
+            notes: BTreeMap::new(),
+        }
+    }
+}

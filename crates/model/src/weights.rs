@@ -1,0 +1,108 @@
+//! Weights as safetensors: read with hash, names, shapes and numbers checked; written whole.
+
+use crate::arch::Tensors;
+use crate::files::{sha256_hex, write_atomic};
+use crate::{Error, Result};
+use candle_core::{Device, Tensor};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::path::Path;
+
+/// Tensors whose names begin so belong to the card's plain method, not to the network.
+pub(crate) const BASELINE_PREFIX: &str = "baseline.";
+
+/// Larger files are refused before they are read; no model here comes near.
+const LARGEST_WEIGHTS_BYTES: u64 = 4 << 30;
+
+/// The bytes of a weights file whose hash is `sha256`.
+pub(crate) fn read_checked(id: &str, path: &Path, sha256: &str) -> Result<Vec<u8>> {
+    let length = std::fs::metadata(path).map_err(Error::read(path))?.len();
+    if length > LARGEST_WEIGHTS_BYTES {
+        return Err(Error::Weights { reason: format!("{length} bytes are too many"), path: path.into() });
+    }
+    let bytes = std::fs::read(path).map_err(Error::read(path))?;
+    // Before the hash, because "cut short" says more than "another hash".
+    SafeTensors::deserialize(&bytes)
+        .map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
+    let found = sha256_hex(&bytes);
+    if !found.eq_ignore_ascii_case(sha256) {
+        return Err(Error::WrongHash { id: id.into(), expected: sha256.into(), found });
+    }
+    Ok(bytes)
+}
+
+/// All tensors of a file as f32.
+pub(crate) fn parse(id: &str, bytes: &[u8], path: &Path, device: &Device) -> Result<Tensors> {
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
+    let mut tensors = Tensors::new();
+    for (name, view) in file.iter() {
+        let values = floats(id, name, &view)?;
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(Error::TensorNotFinite { id: id.into(), tensor: name.into() });
+        }
+        tensors.insert(name.into(), Tensor::from_vec(values, view.shape(), device)?);
+    }
+    Ok(tensors)
+}
+
+fn floats(id: &str, name: &str, view: &TensorView<'_>) -> Result<Vec<f32>> {
+    let data = view.data();
+    match view.dtype() {
+        Dtype::F32 => Ok(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        Dtype::F16 => {
+            // candle owns the only half-precision conversion at hand.
+            let half = Tensor::from_raw_buffer(data, candle_core::DType::F16, &[data.len() / 2], &Device::Cpu)?;
+            Ok(half.to_dtype(candle_core::DType::F32)?.to_vec1()?)
+        }
+        other => Err(Error::TensorType { id: id.into(), tensor: name.into(), found: format!("{other:?}") }),
+    }
+}
+
+/// Checks names and shapes against what an architecture needs.
+pub(crate) fn check(id: &str, tensors: &Tensors, needed: &[(String, Vec<usize>)]) -> Result<()> {
+    for (name, expected) in needed {
+        match tensors.get(name) {
+            None => {
+                return Err(Error::MissingTensor { id: id.into(), tensor: name.clone(), expected: expected.clone() });
+            }
+            Some(tensor) if tensor.dims() != expected.as_slice() => {
+                return Err(Error::TensorShape {
+                    id: id.into(),
+                    tensor: name.clone(),
+                    found: tensor.dims().to_vec(),
+                    expected: expected.clone(),
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    let known = |name: &String| name.starts_with(BASELINE_PREFIX) || needed.iter().any(|(n, _)| n == name);
+    match tensors.keys().find(|name| !known(name)) {
+        Some(tensor) => Err(Error::ExtraTensor { id: id.into(), tensor: tensor.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The tensors as bytes of a safetensors file, in the order of their names.
+pub(crate) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>> {
+    let mut raw = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        raw.push((name.as_str(), tensor.dims().to_vec(), bytes));
+    }
+    let views = raw
+        .iter()
+        .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>();
+    views
+        .and_then(|views| safetensors::serialize(views, None))
+        .map_err(|e| Error::Tensor(candle_core::Error::Msg(e.to_string())))
+}
+
+/// Writes a safetensors file and says its SHA-256.
+pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
+    let bytes = to_bytes(tensors)?;
+    write_atomic(path, &bytes)?;
+    Ok(sha256_hex(&bytes))
+}

@@ -8,6 +8,7 @@ pub mod arch;
 pub mod card;
 pub mod data;
 mod error;
+pub mod evaluate;
 mod files;
 mod image;
 mod kernels;
@@ -16,6 +17,7 @@ pub mod post;
 mod run;
 mod segment;
 pub mod store;
+pub mod train;
 mod weights;
 
 pub use crate::image::GreyImage;

@@ -2,7 +2,7 @@
 
 use crate::arch::Network;
 use crate::card::{Card, Resize, Task, WEIGHTS_FILE};
-use crate::image::{GreyImage, normalise, resize};
+use crate::image::{GreyImage, resize};
 use crate::run::RunCx;
 use crate::store::Entry;
 use crate::{Error, Result, post, weights};
@@ -127,7 +127,8 @@ impl Model {
             clock = Instant::now();
         };
         (cx.progress)(0.0, "Preparing the image");
-        let x = self.prepare(image)?;
+        let Resize::Squeeze = self.card.input.resize;
+        let x = crate::evaluate::prepare(image, &self.card.input)?;
         stage("prepare");
         (cx.progress)(0.2, "Running the network");
         let planes = self.probabilities(&x, cx)?;
@@ -156,18 +157,6 @@ impl Model {
         stage("masks");
         (cx.progress)(1.0, "Done");
         Ok(Segmentation { columns, rows, probability: first.unwrap_or_default(), masks, timings_ms })
-    }
-
-    /// Image to network input.
-    ///
-    /// # Shapes
-    /// Result: `[1, 1, rows, columns]`, the card's
-    pub(crate) fn prepare(&self, image: &GreyImage) -> Result<Tensor> {
-        let spec = &self.card.input;
-        let Resize::Squeeze = spec.resize;
-        let mut values = resize(&image.values, image.columns, image.rows, spec.columns, spec.rows);
-        normalise(&mut values, spec);
-        Ok(Tensor::from_vec(values, (1, 1, spec.rows, spec.columns), &Device::Cpu)?)
     }
 
     /// Probabilities of the first image of a batch, one plane per label.

@@ -5,6 +5,7 @@ use crate::files::{sha256_hex, write_atomic};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Tensors whose names begin so belong to the card's plain method, not to the network.
@@ -83,8 +84,8 @@ pub(crate) fn check(id: &str, tensors: &Tensors, needed: &[(String, Vec<usize>)]
     }
 }
 
-/// The tensors as bytes of a safetensors file, in the order of their names.
-pub(crate) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>> {
+/// The tensors as bytes of a safetensors file, with text fields where given.
+pub(crate) fn to_bytes(tensors: &Tensors, fields: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
@@ -96,13 +97,13 @@ pub(crate) fn to_bytes(tensors: &Tensors) -> Result<Vec<u8>> {
         .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>();
     views
-        .and_then(|views| safetensors::serialize(views, None))
+        .and_then(|views| safetensors::serialize(views, fields))
         .map_err(|e| Error::Tensor(candle_core::Error::Msg(e.to_string())))
 }
 
 /// Writes a safetensors file and says its SHA-256.
 pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
-    let bytes = to_bytes(tensors)?;
+    let bytes = to_bytes(tensors, None)?;
     write_atomic(path, &bytes)?;
     Ok(sha256_hex(&bytes))
 }

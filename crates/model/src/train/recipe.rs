@@ -1,0 +1,201 @@
+//! Recipes: everything that decides what a training makes, as one TOML file that is kept beside the weights.
+
+use crate::arch::Architecture;
+use crate::card::{Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Label, PostSpec, Task, one_line};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What to train, on what, how, and what the card is to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Id of the model.
+    pub id: String,
+    /// A few words for a list.
+    pub name: String,
+    /// What it does.
+    #[serde(default)]
+    pub summary: String,
+    /// Kind of answer.
+    pub task: Task,
+    /// Licence of the weights.
+    pub licence: String,
+    /// What the card says about its limits.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// The plain method to compare with.
+    pub baseline: BaselineMethod,
+    /// The network.
+    pub architecture: Architecture,
+    /// The way to the network's input.
+    pub input: InputSpec,
+    /// One per output; thresholds are chosen anew on the validation persons.
+    pub labels: Vec<Label>,
+    /// The way to masks.
+    #[serde(default)]
+    pub post: PostSpec,
+    /// Which images the card allows.
+    #[serde(default)]
+    pub fits: Fits,
+    /// What to train on.
+    pub data: DataSpec,
+    /// How to train.
+    pub training: Training,
+    /// How to vary the images.
+    #[serde(default)]
+    pub augment: Augment,
+}
+
+/// The numbers of a training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Seed of initialisation, order and variation.
+    pub seed: u64,
+    /// Updates in all.
+    pub steps: usize,
+    /// Images an update.
+    pub batch: usize,
+    /// Highest learning rate of AdamW.
+    pub learning_rate: f64,
+    /// Updates over which it rises from 0; afterwards it falls to 0 along a cosine.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay (not on biases).
+    pub weight_decay: f64,
+    /// Longer gradients (L2 norm over all tensors) are shortened to this.
+    pub clip_norm: f64,
+    /// Decay of the running mean of the weights, which is what is kept; 0 keeps the last weights.
+    pub average_decay: f64,
+    /// Updates between checkpoints.
+    pub checkpoint_every: usize,
+    /// Updates between validations.
+    pub validate_every: usize,
+}
+
+/// How far an image is varied before each use. Probabilities are 0 to 1, lengths fractions of the image's side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Probability of a mirror image.
+    pub flip: f64,
+    /// Degrees, up to, either way.
+    pub rotation_deg: f64,
+    /// The image is shown at `1 / zoom_out` to `zoom_in` times its size.
+    pub zoom_in: f64,
+    /// See `zoom_in`.
+    pub zoom_out: f64,
+    /// Width against height, up to this factor either way.
+    pub aspect: f64,
+    /// Fraction of the side, up to, either way.
+    pub shift: f64,
+    /// Probability of a border of one value, as a collimator leaves it.
+    pub border: f64,
+    /// Probability of a curved background beside the body.
+    pub background: f64,
+    /// Probability of another grey-value curve (gamma, monotone curve).
+    pub curve: f64,
+    /// Probability of a slow brightness change across the image.
+    pub shading: f64,
+    /// Probability of blur, up to 1.5 network pixels.
+    pub blur: f64,
+    /// Probability of noise.
+    pub noise: f64,
+    /// Probability of bright marks (letters, clips, lines).
+    pub marks: f64,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Self {
+            flip: 0.5,
+            rotation_deg: 12.0,
+            zoom_in: 1.3,
+            zoom_out: 1.6,
+            aspect: 1.25,
+            shift: 0.1,
+            border: 0.25,
+            background: 0.25,
+            curve: 0.8,
+            shading: 0.4,
+            blur: 0.4,
+            noise: 0.5,
+            marks: 0.2,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Recipe`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
+        Self::parse(&text)
+    }
+
+    /// Parses and checks a recipe.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text).map_err(|e| Error::Recipe { reason: one_line(&e, text) })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> Result<()> {
+        let fail = |reason: &str| Err(Error::Recipe { reason: reason.into() });
+        // The card's rules are the recipe's too.
+        self.card(&"0".repeat(64)).check().map_err(|e| Error::Recipe { reason: e.to_string() })?;
+        let t = &self.training;
+        if t.steps == 0 || t.batch == 0 || t.checkpoint_every == 0 || t.validate_every == 0 {
+            return fail("steps, batch, checkpoint_every and validate_every are at least 1");
+        }
+        if t.batch > 1024 {
+            return fail("batch is at most 1024");
+        }
+        if !(t.learning_rate > 0.0 && t.learning_rate.is_finite()) || !(t.clip_norm > 0.0) {
+            return fail("learning_rate and clip_norm are above 0");
+        }
+        if !(0.0..1.0).contains(&t.average_decay) || !(0.0..1.0).contains(&t.weight_decay) {
+            return fail("average_decay and weight_decay are at least 0 and below 1");
+        }
+        let a = &self.augment;
+        let chances = [a.flip, a.border, a.background, a.curve, a.shading, a.blur, a.noise, a.marks];
+        if chances.iter().any(|c| !(0.0..=1.0).contains(c)) {
+            return fail("a probability of [augment] is not between 0 and 1");
+        }
+        if [a.zoom_in, a.zoom_out, a.aspect].iter().any(|f| !(1.0..=4.0).contains(f)) {
+            return fail("zoom_in, zoom_out and aspect of [augment] are between 1 and 4");
+        }
+        if !(0.0..=90.0).contains(&a.rotation_deg) || !(0.0..=0.5).contains(&a.shift) {
+            return fail("rotation_deg of [augment] is at most 90, shift at most 0.5");
+        }
+        Ok(())
+    }
+
+    /// The card of what the recipe makes, without results.
+    pub fn card(&self, sha256: &str) -> Card {
+        Card {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            summary: self.summary.clone(),
+            task: self.task,
+            licence: self.licence.clone(),
+            sha256: sha256.into(),
+            limits: self.limits.clone(),
+            architecture: self.architecture.clone(),
+            input: self.input.clone(),
+            labels: self.labels.clone(),
+            post: self.post.clone(),
+            fits: self.fits.clone(),
+            data: Some(self.data.clone()),
+            metrics: BTreeMap::new(),
+            baseline: Some(Baseline { method: self.baseline, metrics: BTreeMap::new() }),
+            notes: BTreeMap::new(),
+        }
+    }
+}

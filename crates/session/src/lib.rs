@@ -1,1 +1,33 @@
 //! The state of the application, its commands and its jobs; headless.
+//!
+//! [`Session`] owns all state and changes only through [`Session::apply`] and [`Session::on_event`]. What has to happen
+//! outside comes back as [`Effect`]s, which [`Jobs`] carries out on threads (or inline, in tests). The window reads the
+//! session and sends commands; so do scripts.
+
+pub mod annotation;
+mod apply;
+pub mod command;
+pub mod document;
+pub mod event;
+pub mod findings;
+pub mod folders;
+pub mod ids;
+pub mod jobs;
+pub mod journal;
+pub mod library;
+pub mod models;
+pub mod problem;
+mod session;
+pub mod settings;
+mod worker;
+pub mod workspace;
+
+pub use apply::segment::volume_unit;
+pub use apply::view::presets;
+pub use command::Command;
+pub use document::Document;
+pub use event::{Effect, JobEvent};
+pub use ids::{AnnotationId, JobId, StackId, StackKey};
+pub use jobs::{Jobs, Places};
+pub use library::{Library, LoadState, OpenStack, OpenStudy};
+pub use session::{JobInfo, JobKind, ReportState, Session};

@@ -1,0 +1,125 @@
+//! Commands, by area.
+
+mod annotate;
+pub(crate) mod events;
+mod report;
+pub(crate) mod segment;
+mod study;
+pub(crate) mod view;
+
+use crate::command::Command;
+use crate::event::Effect;
+use crate::session::Session;
+
+/// Carries out a command.
+pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
+    use Command as C;
+    match command {
+        C::Open(paths) => study::open(s, paths),
+        C::OpenDemo => study::open_demo(s),
+        C::CloseStudy(uid) => study::close(s, &uid),
+        C::Show { slot, stack } => view::show(s, slot, stack, None),
+        C::ShowNth { slot, n, plane } => {
+            let stack = s.library.stacks().nth(n).map(|e| e.id);
+            stack.map(|stack| view::show(s, slot, stack, plane)).unwrap_or_default()
+        }
+        C::SetLayout(layout) => view::set_layout(s, layout),
+        C::Activate(slot) => view::activate(s, slot),
+        C::SetLinked(on) => {
+            s.workspace.linked = on;
+            view::settings(s)
+        }
+        C::SetPanel(tab) => {
+            s.workspace.panel = tab;
+            view::settings(s)
+        }
+        C::SetStudyList(mode) => {
+            s.workspace.study_list = mode;
+            view::settings(s)
+        }
+        C::SetText(text) => {
+            s.workspace.text = text;
+            view::settings(s)
+        }
+        C::SetTheme(theme) => {
+            s.workspace.theme = theme;
+            view::settings(s)
+        }
+        C::SetPlane { slot, plane } => view::set_plane(s, slot, plane),
+        C::ScrollBy { slot, planes } => view::scroll_by(s, slot, planes),
+        C::ScrollTo { slot, index } => view::scroll_to(s, slot, index),
+        C::SetWindow { slot, window } => view::set_window(s, slot, window),
+        C::Preset { slot, n } => view::preset(s, slot, n),
+        C::AutoWindow { slot } => view::auto_window(s, slot),
+        C::Invert { slot } => view::change(s, slot, |v| v.inverted = !v.inverted),
+        C::SetZoom { slot, zoom, pan_mm } => view::set_zoom(s, slot, zoom, pan_mm),
+        C::Fit { slot } => view::change(s, slot, |v| {
+            v.zoom = 1.0;
+            v.pan_mm = [0.0, 0.0];
+        }),
+        C::Reset { slot } => view::change(s, slot, |v| {
+            v.zoom = 1.0;
+            v.pan_mm = [0.0, 0.0];
+            v.window = None;
+            v.inverted = false;
+        }),
+        C::PointAt { slot, at } => view::point_at(s, slot, at),
+        C::SetTool(tool) => segment::end_stroke(s, |s| {
+            s.workspace.tool = tool;
+            view::settings(s)
+        }),
+        C::SetBrush(brush) => {
+            let radius_mm = if brush.radius_mm.is_finite() { brush.radius_mm.clamp(0.1, 200.0) } else { 4.0 };
+            s.workspace.brush = crate::workspace::BrushSettings { radius_mm, ..brush };
+            view::settings(s)
+        }
+        C::AddAnnotation { slot, kind, points } => annotate::add(s, slot, kind, points),
+        C::MoveAnnotation { stack, id, points } => annotate::move_points(s, stack, id, points),
+        C::DeleteAnnotation { stack, id } => annotate::delete(s, stack, id),
+        C::GoToAnnotation { stack, id } => annotate::go_to(s, stack, id),
+        C::AddSegment { name } => segment::add(s, name.as_deref()),
+        C::SelectSegment(id) => segment::select(s, id),
+        C::RenameSegment(id, name) => segment::change(s, id, |seg| {
+            let name = name.trim();
+            if !name.is_empty() {
+                name.clone_into(&mut seg.name);
+            }
+        }),
+        C::SetSegmentColour(id, colour) => segment::change(s, id, |seg| seg.colour = colour),
+        C::SetSegmentVisible(id, on) => segment::set_visible(s, id, on),
+        C::SetSegmentLocked(id, on) => segment::change(s, id, |seg| seg.locked = on),
+        C::DeleteSegment(id) => segment::delete(s, id),
+        C::AcceptSegment(id) => segment::accept(s, id),
+        C::SetMaskStyle(style) => {
+            s.workspace.masks = style;
+            view::settings(s)
+        }
+        C::StrokeBegin { slot, at, erase } => segment::stroke_begin(s, slot, at, erase),
+        C::StrokeTo { at } => segment::stroke_to(s, at),
+        C::StrokeEnd => segment::stroke_end(s),
+        C::Undo => segment::undo(s),
+        C::Redo => segment::redo(s),
+        C::SaveSeg(path) => segment::save(s, path),
+        C::LoadSeg(path) => segment::load(s, path),
+        C::RunModel { slot, model } => study::run_model(s, slot, &model),
+        C::CancelJob(id) => study::cancel(s, id),
+        C::CancelLatest => match s.jobs.iter().rev().find(|j| study::is_cancellable(j)).map(|j| j.id) {
+            Some(id) => study::cancel(s, id),
+            None => Vec::new(),
+        },
+        C::DraftReport => report::draft(s),
+        C::AcceptSentence(id) => report::change(s, |d| d.accept(id)),
+        C::RejectSentence(id) => report::change(s, |d| d.reject(id)),
+        C::EditSentence(id, text) => report::change(s, |d| d.edit(id, &text)),
+        C::InsertSentence { section, sentence, text } => report::insert(s, Command::place(section, sentence), &text),
+        C::RemoveSentence(id) => report::change(s, |d| d.remove(id).map(|_| ())),
+        C::SaveReport(path) => report::save(s, path),
+        C::Restore => study::restore(s),
+        C::DiscardRecovery => study::discard_recovery(s),
+        C::Dismiss(id) => {
+            s.problems.retain(|p| p.id != id);
+            Vec::new()
+        }
+        C::Quit => segment::end_stroke(s, |s| vec![Effect::Quit { keep_journal: s.has_unsaved_work() }]),
+    }
+}

@@ -1,0 +1,302 @@
+//! Segments: drawing, undo, saving.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lightbox_core::brush::{self, BrushShape};
+use lightbox_core::label::PlaneChange;
+use lightbox_core::{PatientPos, Segment, SegmentId};
+
+use crate::document::{Document, DocumentEdit, Gesture, Stroke};
+use crate::event::{Effect, JobSpec, SaveSegSpec};
+use crate::ids::StackId;
+use crate::journal::{AnnotationRecord, Record, SegmentRecord};
+use crate::problem::{ProblemPlace, Severity};
+use crate::session::{JobKind, Session};
+
+/// Ends a stroke that is still being drawn, then goes on.
+pub(super) fn end_stroke(s: &mut Session, then: impl FnOnce(&mut Session) -> Vec<Effect>) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    effects.extend(then(s));
+    effects
+}
+
+/// Adds an empty segment.
+pub(super) fn add(s: &mut Session, name: Option<&str>) -> Vec<Effect> {
+    let Some((id, dims)) = active(s) else { return Vec::new() };
+    let document = s.documents.entry(id).or_default();
+    let segment = document.new_segment(dims, name.map(str::trim).filter(|n| !n.is_empty()));
+    let place = document.segments.len();
+    document.active = Some(segment.id);
+    let title = format!("Added {}", segment.name);
+    let edit = DocumentEdit::Segments { before: Vec::new(), after: vec![(place, segment.clone())] };
+    document.carry_out(&edit);
+    document.active = Some(segment.id);
+    gesture(s, id, Gesture { title, amount: 0.0, edit })
+}
+
+/// Makes a segment the active one.
+pub(super) fn select(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
+    if let Some(document) = active_document(s)
+        && document.segment(segment).is_some()
+    {
+        document.active = Some(segment);
+    }
+    Vec::new()
+}
+
+/// Changes what a segment is called, its colour or its lock: kept, but no gesture to undo.
+pub(super) fn change(s: &mut Session, segment: SegmentId, change: impl FnOnce(&mut Segment)) -> Vec<Effect> {
+    let Some((id, _)) = active(s) else { return Vec::new() };
+    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let Some(found) = document.segment_mut(segment) else { return Vec::new() };
+    change(found);
+    document.revision += 1;
+    document.unsaved += 1;
+    segment_meta(s, id, segment)
+}
+
+/// Shows or hides.
+pub(super) fn set_visible(s: &mut Session, segment: SegmentId, on: bool) -> Vec<Effect> {
+    if let Some(document) = active_document(s)
+        && let Some(found) = document.segment_mut(segment)
+    {
+        found.visible = on;
+        document.revision += 1;
+    }
+    Vec::new()
+}
+
+/// Deletes a segment.
+pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
+    let Some((id, _)) = active(s) else { return Vec::new() };
+    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
+    let before = document.segments[place].clone();
+    if before.locked {
+        s.tell(
+            Severity::Warning,
+            ProblemPlace::Masks,
+            "The segment is locked.",
+            &format!("Unlock {} to delete it.", before.name),
+        );
+        return Vec::new();
+    }
+    let title = format!("Deleted {}", before.name);
+    let edit = DocumentEdit::Segments { before: vec![(place, before)], after: Vec::new() };
+    document.carry_out(&edit);
+    gesture(s, id, Gesture { title, amount: 0.0, edit })
+}
+
+/// Takes a model's segment as the reader's finding.
+pub(super) fn accept(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
+    let Some((id, _)) = active(s) else { return Vec::new() };
+    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    if !document.proposed.remove(&segment) {
+        return Vec::new();
+    }
+    document.unsaved += 1;
+    segment_meta(s, id, segment)
+}
+
+/// Begins a stroke; an image without a segment gets one.
+pub(super) fn stroke_begin(s: &mut Session, slot: Option<usize>, at: PatientPos, erase: bool) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    if let Some(slot) = super::view::slot_of(s, slot) {
+        s.workspace.active = slot;
+    }
+    let Some((id, _)) = active(s) else { return effects };
+    let has_target = s.documents.get(&id).is_some_and(|d| d.active.is_some_and(|a| d.segment(a).is_some()));
+    if !has_target {
+        if erase {
+            return effects;
+        }
+        effects.extend(add(s, None));
+    }
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let Some(target) = document.active.and_then(|a| document.segments.iter().find(|x| x.id == a)) else {
+        return effects;
+    };
+    if target.locked {
+        let detail = format!("Unlock {} to change it, or choose another segment.", target.name);
+        s.tell(Severity::Warning, ProblemPlace::Masks, "The segment is locked.", &detail);
+        return effects;
+    }
+    if !target.visible {
+        let detail = format!("Show {} to change it.", target.name);
+        s.tell(Severity::Warning, ProblemPlace::Masks, "The segment is hidden.", &detail);
+        return effects;
+    }
+    document.stroke = Some(Stroke { segment: target.id, before: target.mask.clone(), last: at, erase });
+    draw(s, id, at);
+    effects
+}
+
+/// Goes on with the stroke.
+pub(super) fn stroke_to(s: &mut Session, at: PatientPos) -> Vec<Effect> {
+    if let Some((id, _)) = active(s) {
+        draw(s, id, at);
+    }
+    Vec::new()
+}
+
+fn draw(s: &mut Session, id: StackId, at: PatientPos) {
+    let brush = s.workspace.brush;
+    let Some((_, view, open)) = super::view::view_of(s, None) else { return };
+    let normal = open.plane_stack(view.plane).grid(view.index).normal();
+    let geometry = open.geometry().clone();
+    let Some(document) = s.documents.get_mut(&id) else { return };
+    let Some((segment, last, erase)) = document.stroke.as_ref().map(|k| (k.segment, k.last, k.erase)) else { return };
+    let shape = if brush.ball { BrushShape::Ball } else { BrushShape::Disc { normal } };
+    if let Some(target) = document.segment_mut(segment) {
+        brush::paint(&mut target.mask, &geometry, last, at, shape, brush.radius_mm, erase);
+    }
+    if let Some(stroke) = &mut document.stroke {
+        stroke.last = at;
+    }
+    document.revision += 1;
+}
+
+/// Ends the stroke: one gesture.
+pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
+    let Some(id) = s.documents.iter().find(|(_, d)| d.stroke.is_some()).map(|(id, _)| *id) else {
+        return Vec::new();
+    };
+    let unit = volume_unit(s, id);
+    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let Some(stroke) = document.stroke.take() else { return Vec::new() };
+    let Some(target) = document.segment_mut(stroke.segment) else { return Vec::new() };
+    target.mask.compact();
+    let changes: Vec<PlaneChange> = target.mask.changes_since(&stroke.before);
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let amount = (target.mask.count() as f64 - stroke.before.count() as f64) * unit;
+    let edited_before = target.edited;
+    target.edited = true;
+    let title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
+    let edit = DocumentEdit::Voxels { segment: stroke.segment, changes, edited_before, edited_after: true };
+    document.revision += 1;
+    gesture(s, id, Gesture { title, amount, edit })
+}
+
+/// Takes the last gesture back.
+pub(super) fn undo(s: &mut Session) -> Vec<Effect> {
+    step(s, true)
+}
+
+/// Does it again.
+pub(super) fn redo(s: &mut Session) -> Vec<Effect> {
+    step(s, false)
+}
+
+fn step(s: &mut Session, back: bool) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    let Some((id, _)) = active(s) else { return effects };
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let gesture = if back { document.history.undo() } else { document.history.redo() };
+    let Some(gesture) = gesture else { return effects };
+    document.carry_out(&gesture.edit);
+    document.unsaved += 1;
+    effects.push(Effect::Journal(records_of(s, id, &gesture.edit)));
+    effects
+}
+
+/// Notes a gesture that has been carried out: undo list, unsaved count, journal.
+pub(super) fn gesture(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
+    let records = records_of(s, id, &gesture.edit);
+    if let Some(document) = s.documents.get_mut(&id) {
+        document.history.push(gesture);
+        document.unsaved += 1;
+    }
+    vec![Effect::Journal(records)]
+}
+
+/// The journal records that hold the state after an edit.
+fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
+    let mut records = vec![Record::Opened { paths: s.library.paths.clone() }];
+    match edit {
+        DocumentEdit::Voxels { segment, changes, edited_after, .. } => {
+            let slices =
+                changes.iter().map(|c| (c.slice, c.after.as_ref().map(|p| p.runs()).unwrap_or_default())).collect();
+            records.push(Record::Voxels {
+                stack: open.key.clone(),
+                segment: *segment,
+                dims: open.geometry().dims(),
+                edited: *edited_after,
+                slices,
+            });
+        }
+        DocumentEdit::Segments { before, after } => {
+            for (_, segment) in before {
+                if after.iter().all(|(_, a)| a.id != segment.id) {
+                    records.push(Record::SegmentGone { stack: open.key.clone(), segment: segment.id });
+                }
+            }
+            for (place, segment) in after {
+                let proposed = document.proposed.contains(&segment.id);
+                records.extend(super::study::segment_records(&open.key, *place, segment, proposed));
+            }
+        }
+        DocumentEdit::Annotation { .. } => records.push(Record::Annotations {
+            stack: open.key.clone(),
+            annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
+        }),
+    }
+    records
+}
+
+fn segment_meta(s: &Session, id: StackId, segment: SegmentId) -> Vec<Effect> {
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
+    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
+    let record = SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment));
+    vec![Effect::Journal(vec![Record::Segment { stack: open.key.clone(), place, segment: record }])]
+}
+
+/// Saves the segments of the active stack.
+pub(super) fn save(s: &mut Session, path: PathBuf) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    let Some(open) = s.active_stack().and_then(|id| s.library.stack(id)) else { return effects };
+    let (id, info, series) = (open.id, Arc::clone(&open.info), Arc::clone(&open.series));
+    let Some(document) = s.documents.get(&id) else { return effects };
+    let segments: Vec<Segment> = document.segments.iter().filter(|x| x.mask.count() > 0).cloned().collect();
+    let (revision, gestures) = (document.revision, document.unsaved);
+    if segments.is_empty() {
+        s.tell(Severity::Warning, ProblemPlace::Masks, "Nothing to save.", "No segment of this series holds a voxel.");
+        return effects;
+    }
+    let spec = SaveSegSpec { path, stack: id, info, series, segments, revision, gestures };
+    effects.push(s.start_job(JobKind::Save, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
+    effects
+}
+
+/// Loads a SEG.
+pub(super) fn load(s: &mut Session, path: PathBuf) -> Vec<Effect> {
+    let stacks = s.library.stacks().map(|e| (e.id, Arc::clone(&e.info))).collect();
+    vec![s.start_job(JobKind::LoadSeg, "Loading SEG", JobSpec::LoadSeg { path, stacks })]
+}
+
+/// The active stack and its dimensions.
+fn active(s: &Session) -> Option<(StackId, [usize; 3])> {
+    let open = s.library.stack(s.active_stack()?)?;
+    Some((open.id, open.geometry().dims()))
+}
+
+fn active_document(s: &mut Session) -> Option<&mut Document> {
+    let (id, _) = active(s)?;
+    s.documents.get_mut(&id)
+}
+
+/// What one voxel counts in the lists: mL in volumes, mm² (or pixels) on single images.
+#[must_use]
+pub fn volume_unit(s: &Session, id: StackId) -> f64 {
+    s.library.stack(id).map_or(1.0, |open| {
+        if open.info.is_volume && open.in_patient {
+            open.geometry().voxel_volume_mm3() / 1000.0
+        } else {
+            let [rows, columns, _] = open.geometry().spacing_mm();
+            rows * columns
+        }
+    })
+}

@@ -1,0 +1,269 @@
+//! Everything that a person can ask for. Closed, plain data: a script, a test and a button send the same.
+
+use std::path::PathBuf;
+
+use lightbox_core::{PatientPos, Plane, Rgb, SegmentId, Window};
+use lightbox_report::document::{Place, SentenceId};
+use serde::{Deserialize, Serialize};
+
+use crate::annotation::AnnotationKind;
+use crate::ids::{AnnotationId, JobId, StackId};
+use crate::workspace::{BrushSettings, Layout, MaskStyle, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+
+/// A wish. Slots are viewports, 0-based, left to right and top to bottom; `None` is the active one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    // Studies
+    /// Opens files, folders, ZIPs.
+    Open(Vec<PathBuf>),
+    /// Makes the built-in study, opens it and runs the built-in model on its X-ray.
+    OpenDemo,
+    /// Closes a study; unsaved work on it stays in the journal.
+    CloseStudy(String),
+    /// Shows a stack in a viewport.
+    Show {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Stack.
+        stack: StackId,
+    },
+    /// Shows the stack `n` of the study list (0-based), for scripts.
+    ShowNth {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Place in the list over all studies.
+        n: usize,
+        /// Planes; the acquired ones while `None`.
+        #[serde(default)]
+        plane: Option<Plane>,
+    },
+
+    // Layout and looks
+    /// Arranges the viewports; empty ones are filled with the next planes or stacks.
+    SetLayout(Layout),
+    /// Makes a viewport the active one.
+    Activate(usize),
+    /// Links or unlinks the views.
+    SetLinked(bool),
+    /// Opens a tab of the right panel, or closes the panel.
+    SetPanel(Option<PanelTab>),
+    /// Shows the study list so.
+    SetStudyList(StudyListMode),
+    /// Corner text.
+    SetText(TextLevel),
+    /// Theme.
+    SetTheme(ThemeChoice),
+
+    // A viewport
+    /// Chooses the planes.
+    SetPlane {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Planes.
+        plane: Plane,
+    },
+    /// Scrolls by planes.
+    ScrollBy {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Planes; positive towards higher numbers.
+        planes: i64,
+    },
+    /// Scrolls to a plane.
+    ScrollTo {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Plane, 0-based.
+        index: usize,
+    },
+    /// Sets the window.
+    SetWindow {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Window.
+        window: Window,
+    },
+    /// Takes preset `n` (0-based) of the list for this modality.
+    Preset {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Preset.
+        n: usize,
+    },
+    /// Window from the pixels of the plane shown (0.1 to 99.9 %).
+    AutoWindow {
+        /// Viewport.
+        slot: Option<usize>,
+    },
+    /// Turns black and white.
+    Invert {
+        /// Viewport.
+        slot: Option<usize>,
+    },
+    /// Sets magnification (1 fits) and shift.
+    SetZoom {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Magnification on top of fitting.
+        zoom: f64,
+        /// Shift in mm of the plane (right, down).
+        pan_mm: [f64; 2],
+    },
+    /// Fits the image.
+    Fit {
+        /// Viewport.
+        slot: Option<usize>,
+    },
+    /// Window, zoom, shift and inversion as when opened.
+    Reset {
+        /// Viewport.
+        slot: Option<usize>,
+    },
+    /// Puts the crosshair on a point; linked views scroll to it.
+    PointAt {
+        /// Viewport that the point was chosen in.
+        slot: Option<usize>,
+        /// The point.
+        at: PatientPos,
+    },
+
+    // Tools and measurements
+    /// Takes a tool into the hand.
+    SetTool(Tool),
+    /// Sets the brush.
+    SetBrush(BrushSettings),
+    /// Adds a measurement on the plane that a viewport shows.
+    AddAnnotation {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Kind.
+        kind: AnnotationKind,
+        /// Its points.
+        points: Vec<PatientPos>,
+    },
+    /// Moves the points of a measurement.
+    MoveAnnotation {
+        /// Stack.
+        stack: StackId,
+        /// Measurement.
+        id: AnnotationId,
+        /// Its new points.
+        points: Vec<PatientPos>,
+    },
+    /// Deletes a measurement.
+    DeleteAnnotation {
+        /// Stack.
+        stack: StackId,
+        /// Measurement.
+        id: AnnotationId,
+    },
+    /// Scrolls a viewport to a measurement.
+    GoToAnnotation {
+        /// Stack.
+        stack: StackId,
+        /// Measurement.
+        id: AnnotationId,
+    },
+
+    // Masks: of the stack in the active viewport unless a stack is named
+    /// Adds an empty segment and makes it active.
+    AddSegment {
+        /// Name; numbered while `None`.
+        name: Option<String>,
+    },
+    /// Makes a segment the one that tools change.
+    SelectSegment(SegmentId),
+    /// Names a segment.
+    RenameSegment(SegmentId, String),
+    /// Colours a segment.
+    SetSegmentColour(SegmentId, Rgb),
+    /// Shows or hides a segment.
+    SetSegmentVisible(SegmentId, bool),
+    /// Locks or unlocks a segment.
+    SetSegmentLocked(SegmentId, bool),
+    /// Deletes a segment (can be undone).
+    DeleteSegment(SegmentId),
+    /// Accepts a model's segment as the reader's finding.
+    AcceptSegment(SegmentId),
+    /// How masks are drawn.
+    SetMaskStyle(MaskStyle),
+    /// Begins a stroke with the brush or the eraser in the hand.
+    StrokeBegin {
+        /// Viewport.
+        slot: Option<usize>,
+        /// Where.
+        at: PatientPos,
+        /// Clears instead of painting.
+        erase: bool,
+    },
+    /// Goes on with the stroke.
+    StrokeTo {
+        /// Where to.
+        at: PatientPos,
+    },
+    /// Ends the stroke: one gesture to undo.
+    StrokeEnd,
+    /// Takes the last gesture on the active stack back.
+    Undo,
+    /// Does it again.
+    Redo,
+    /// Saves the segments of the active stack as DICOM SEG; read back before it counts as saved.
+    SaveSeg(PathBuf),
+    /// Loads a DICOM SEG onto the series that it refers to.
+    LoadSeg(PathBuf),
+
+    // Models
+    /// Runs a model on the stack of a viewport.
+    RunModel {
+        /// Viewport.
+        slot: Option<usize>,
+        /// The model's id.
+        model: String,
+    },
+    /// Stops a job.
+    CancelJob(JobId),
+    /// Stops the job that was started last and still runs (Escape).
+    CancelLatest,
+
+    // Report
+    /// Writes proposals from measurements, masks and the header into the report.
+    DraftReport,
+    /// Takes a proposed sentence.
+    AcceptSentence(SentenceId),
+    /// Refuses a sentence.
+    RejectSentence(SentenceId),
+    /// Rewrites a sentence.
+    EditSentence(SentenceId, String),
+    /// Adds a sentence of the reader's.
+    InsertSentence {
+        /// Section and place in it.
+        section: usize,
+        /// Place in the section.
+        sentence: usize,
+        /// Text.
+        text: String,
+    },
+    /// Deletes a sentence.
+    RemoveSentence(SentenceId),
+    /// Saves the confirmed sentences as text.
+    SaveReport(PathBuf),
+
+    // Recovery and the rest
+    /// Brings the work of the last session back.
+    Restore,
+    /// Deletes the work of the last session.
+    DiscardRecovery,
+    /// Forgets a message.
+    Dismiss(u64),
+    /// Ends the program.
+    Quit,
+}
+
+impl Command {
+    /// Where [`Command::InsertSentence`] puts its text.
+    #[must_use]
+    pub fn place(section: usize, sentence: usize) -> Place {
+        Place { section, sentence }
+    }
+}

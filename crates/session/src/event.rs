@@ -1,0 +1,215 @@
+//! What jobs are asked to do, and what they tell.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lightbox_core::{Frame, Mask, Segment, VolumeGeometry, Window};
+use lightbox_dicom::{Series, Stack, StudyIndex};
+
+use crate::ids::{JobId, StackId};
+use crate::journal::{Record, Recovery};
+use crate::library::Thumbnail;
+use crate::models::ModelInfo;
+
+/// What follows from a command or an event, for whoever runs the jobs.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Start a job.
+    Start(JobId, JobSpec),
+    /// Ask a job to stop.
+    Cancel(JobId),
+    /// Load the frames nearest to this one first.
+    Focus(StackId, usize),
+    /// Write these records to the journal.
+    Journal(Vec<Record>),
+    /// Keep the settings.
+    SaveSettings(String),
+    /// The program may end; `keep_journal` when work is not saved.
+    Quit {
+        /// Work is not saved: offer it at the next start.
+        keep_journal: bool,
+    },
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub enum JobSpec {
+    /// Looks for images under paths.
+    Scan(Vec<PathBuf>),
+    /// Writes the built-in study into the cache, then scans it.
+    Demo,
+    /// Loads the frames of a stack, those nearest to `focus` first.
+    Load {
+        /// Stack.
+        stack: StackId,
+        /// Its header.
+        info: Arc<Stack>,
+        /// Frame to begin with.
+        focus: usize,
+    },
+    /// Makes small pictures of the middle frames.
+    Thumbnails(Vec<(StackId, Arc<Stack>)>),
+    /// Lists the models.
+    Models,
+    /// Runs a model on one frame.
+    Infer(Box<InferSpec>),
+    /// Saves segments as DICOM SEG.
+    SaveSeg(Box<SaveSegSpec>),
+    /// Reads a DICOM SEG and lays it onto one of these stacks.
+    LoadSeg {
+        /// File.
+        path: PathBuf,
+        /// Stacks that it may refer to.
+        stacks: Vec<(StackId, Arc<Stack>)>,
+    },
+    /// Writes a text file.
+    SaveText {
+        /// File.
+        path: PathBuf,
+        /// Content.
+        text: String,
+    },
+    /// Looks for work that a killed session left.
+    FindRecovery,
+    /// Deletes that work.
+    DiscardRecovery,
+}
+
+/// Input of a model.
+#[derive(Debug, Clone)]
+pub struct InferSpec {
+    /// The model.
+    pub model: ModelInfo,
+    /// Stack it runs on.
+    pub stack: StackId,
+    /// Frame of the stack.
+    pub frame_index: usize,
+    /// The frame, if it is loaded; else the job loads it.
+    pub frame: Option<Arc<Frame>>,
+    /// Header.
+    pub info: Arc<Stack>,
+    /// Geometry of the stack.
+    pub geometry: VolumeGeometry,
+    /// Whether the left of the image is the patient's right; `None` when the header does not tell.
+    pub left_is_patient_right: Option<bool>,
+}
+
+/// Output of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InferResult {
+    /// Stack it ran on.
+    pub stack: StackId,
+    /// Frame of the stack.
+    pub frame: usize,
+    /// The model's id.
+    pub model: String,
+    /// sha256 of its weights.
+    pub sha256: String,
+    /// Geometry of its input.
+    pub geometry: VolumeGeometry,
+    /// Masks by label, over the stack.
+    pub masks: Vec<(String, Mask)>,
+    /// Milliseconds by stage.
+    pub timings_ms: Vec<(String, f64)>,
+    /// What the reader has to know about this result.
+    pub notes: Vec<String>,
+}
+
+/// What a SEG is made of.
+#[derive(Debug, Clone)]
+pub struct SaveSegSpec {
+    /// File.
+    pub path: PathBuf,
+    /// Stack.
+    pub stack: StackId,
+    /// Header of the stack.
+    pub info: Arc<Stack>,
+    /// Header of the series.
+    pub series: Arc<Series>,
+    /// The segments as they are now.
+    pub segments: Vec<Segment>,
+    /// Revision of the document that they are from.
+    pub revision: u64,
+    /// Gestures that this save covers.
+    pub gestures: usize,
+}
+
+/// A frame that was decoded.
+#[derive(Debug, Clone)]
+pub struct LoadedFrame {
+    /// Frame of the stack.
+    pub index: usize,
+    /// Its pixels.
+    pub frame: Arc<Frame>,
+    /// The window of its own, if the file has one.
+    pub window: Option<Window>,
+}
+
+/// What a job tells.
+#[derive(Debug, Clone)]
+pub struct JobEvent {
+    /// The job.
+    pub job: JobId,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What a job tells.
+#[derive(Debug, Clone)]
+pub enum EventKind {
+    /// How far it is (0 to 1, `None` when it cannot know) and with what.
+    Progress(Option<f32>, String),
+    /// What a scan found.
+    Scanned {
+        /// The studies.
+        index: Box<StudyIndex>,
+        /// The paths.
+        paths: Vec<PathBuf>,
+        /// It is the built-in study: lay it out and run the model.
+        demo: bool,
+    },
+    /// Frames of a stack.
+    Frames(StackId, Vec<LoadedFrame>),
+    /// All frames of a stack are there or could not be read; `failed` counts the latter, with the first reason.
+    Loaded(StackId, usize, Option<String>),
+    /// A small picture.
+    Thumbnail(StackId, Arc<Thumbnail>),
+    /// The models.
+    Models(Vec<ModelInfo>),
+    /// A model's result.
+    Inferred(Box<InferResult>),
+    /// A SEG was saved, read back and found equal.
+    SegSaved {
+        /// Stack.
+        stack: StackId,
+        /// File.
+        path: PathBuf,
+        /// Segments read back equal.
+        segments: usize,
+        /// Gestures that the save covers.
+        gestures: usize,
+        /// Wall clock as `HH:MM`.
+        time: String,
+    },
+    /// A SEG was read.
+    SegLoaded {
+        /// Stack it lies on.
+        stack: StackId,
+        /// Its segments.
+        segments: Vec<Segment>,
+        /// File.
+        path: PathBuf,
+    },
+    /// A text was written.
+    TextSaved(PathBuf),
+    /// Work of an earlier session.
+    Recovery(Option<Box<Recovery>>),
+    /// The journal could not be written.
+    JournalFailed(String),
+    /// The job has ended well.
+    Done,
+    /// The job was stopped as asked.
+    Cancelled,
+    /// The job failed: one sentence.
+    Failed(String),
+}

@@ -1,0 +1,148 @@
+//! What is on the images, as findings for the report: header, measurements, geometry of masks.
+
+use lightbox_core::measure::Calibration;
+use lightbox_core::{Mask, Segment};
+use lightbox_report::findings::{Assertion, Exam, Finding, FindingsFile, Patient, Side, Source, SourceKind, State};
+use lightbox_report::measures::{self, LungGeometry};
+
+use crate::annotation::{AnnotationKind, Reading, read};
+use crate::ids::StackId;
+use crate::library::OpenStack;
+use crate::session::Session;
+
+/// The findings of the study that `stack` belongs to.
+#[must_use]
+pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
+    let Some((open, study)) = s.library.stack(stack).zip(s.library.study_of(stack)) else {
+        return FindingsFile::default();
+    };
+    let some = |t: &str| (!t.is_empty()).then(|| t.to_owned());
+    let exam = Exam {
+        modality: some(&open.series.modality),
+        body_part: some(&open.series.body_part),
+        laterality: match open.series.laterality.as_str() {
+            "L" => Some(Side::Left),
+            "R" => Some(Side::Right),
+            "B" => Some(Side::Bilateral),
+            _ => None,
+        },
+        contrast: (!open.series.contrast.is_empty()).then_some(true),
+        date: some(&study.date),
+        series: Some(study.stacks.len() as u64),
+        images: Some(study.stacks.iter().filter_map(|id| s.library.stack(*id)).map(|e| e.frames() as u64).sum()),
+        ..Exam::default()
+    };
+    let patient = Patient { sex: some(&study.patient.sex), age: study.patient.age_years, ..Patient::default() };
+    let mut findings = Vec::new();
+    for id in &study.stacks {
+        let Some(open) = s.library.stack(*id) else { continue };
+        findings.extend(lungs(s, open));
+        findings.extend(lengths(s, open));
+    }
+    FindingsFile { exam: Some(exam), patient: Some(patient), findings: Some(findings), ..FindingsFile::default() }
+}
+
+/// Lung areas and cardiothoracic geometry of the newest lung masks on a projection.
+fn lungs(s: &Session, open: &OpenStack) -> Vec<Finding> {
+    let Some(document) = s.documents.get(&open.id) else { return Vec::new() };
+    if open.info.is_volume && open.in_patient {
+        return Vec::new();
+    }
+    let lung = |side: &str| {
+        document.segments.iter().rev().find(|x| {
+            let name = x.name.to_lowercase();
+            name.contains("lung") && name.contains(side) && x.mask.count() > 0
+        })
+    };
+    let (Some(right), Some(left)) = (lung("right"), lung("left")) else { return Vec::new() };
+    let Some(frame) = right.mask.occupied().find(|k| left.mask.plane(*k).is_some()) else { return Vec::new() };
+    let geometry = lung_geometry(open, &right.mask, &left.mask, frame);
+    let (model, sha256) = origin(right).or_else(|| origin(left)).unwrap_or_default();
+    let mut findings = measures::sentences(&geometry, &model, &sha256);
+    let accepted = [right, left].iter().all(|x| !document.proposed.contains(&x.id));
+    for finding in &mut findings {
+        if model.is_empty() {
+            // Drawn by hand: the reader's own measurement.
+            finding.source = Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() });
+        }
+        if accepted {
+            finding.state = Some(State::Confirmed);
+        }
+    }
+    findings
+}
+
+fn origin(segment: &Segment) -> Option<(String, String)> {
+    match &segment.origin {
+        lightbox_core::label::MaskOrigin::Model { model, sha256, .. } => Some((model.clone(), sha256.clone())),
+        lightbox_core::label::MaskOrigin::Reader => None,
+    }
+}
+
+/// Areas and widths of two lung masks on one frame. Widths are measured along rows: the thorax from the outer edge of one
+/// lung to the outer edge of the other at the widest row, the heart as the widest gap between them in the lower half of
+/// the lungs' height (above it lie the vessels of the mediastinum).
+#[must_use]
+pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) -> LungGeometry {
+    let [columns, rows, _] = open.geometry().dims();
+    let [row_mm, column_mm, _] = open.geometry().spacing_mm();
+    let calibration = match open.calibration() {
+        Calibration::Patient => measures::Calibration::Patient,
+        Calibration::Detector => measures::Calibration::Detector,
+        Calibration::User => measures::Calibration::User,
+        Calibration::None => measures::Calibration::None,
+    };
+    let span = |mask: &Mask, row: usize| -> Option<(usize, usize)> {
+        let plane = mask.plane(frame)?;
+        let mut set = (0..columns).filter(|c| plane.get(row * columns + c));
+        let first = set.next()?;
+        Some((first, set.next_back().unwrap_or(first)))
+    };
+    let both: Vec<(usize, (usize, usize), (usize, usize))> = (0..rows)
+        .filter_map(|r| {
+            let (a, b) = (span(right, r)?, span(left, r)?);
+            // The one further left in the image first, whichever side it is.
+            Some(if a.0 <= b.0 { (r, a, b) } else { (r, b, a) })
+        })
+        .collect();
+    let thorax_px = both.iter().map(|(_, a, b)| b.1 + 1 - a.0).max();
+    let middle = both.first().zip(both.last()).map(|(f, l)| (f.0 + l.0) / 2);
+    let heart_px = middle
+        .and_then(|m| both.iter().filter(|(r, ..)| *r >= m).map(|(_, a, b)| b.0.saturating_sub(a.1 + 1)).max())
+        .filter(|gap| *gap > 0);
+    let (n_right, n_left) = (right.count() as f64, left.count() as f64);
+    let known = calibration != measures::Calibration::None;
+    let mm = |px: usize| px as f64 * column_mm;
+    LungGeometry {
+        right_area_mm2: known.then_some(n_right * row_mm * column_mm),
+        left_area_mm2: known.then_some(n_left * row_mm * column_mm),
+        right_share: (n_right + n_left > 0.0).then(|| n_right / (n_right + n_left)),
+        left_share: (n_right + n_left > 0.0).then(|| n_left / (n_right + n_left)),
+        thoracic_width_mm: thorax_px.filter(|_| known).map(mm),
+        heart_width_mm: heart_px.filter(|_| known).map(mm),
+        ratio: heart_px.zip(thorax_px).map(|(h, t)| h as f64 / t as f64),
+        calibration,
+    }
+}
+
+/// Lengths that the reader drew, as measured findings without a name: the reader says what they are.
+fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
+    let Some(document) = s.documents.get(&open.id) else { return Vec::new() };
+    document
+        .annotations
+        .iter()
+        .filter(|a| a.kind == AnnotationKind::Length)
+        .filter_map(|a| match read(a, open)? {
+            Reading::Length { length, calibration } if calibration != Calibration::None => Some(Finding {
+                id: Some(format!("length-{}-{}", open.id.0, a.id.0)),
+                term: Some("lesion".into()),
+                assertion: Some(Assertion::Present),
+                size_mm: Some(vec![(length * 10.0).round() / 10.0]),
+                source: Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() }),
+                state: Some(State::Proposed),
+                ..Finding::default()
+            }),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,37 @@
+//! Where Lightbox keeps what is not the user's: cache, journal, settings.
+
+use std::path::PathBuf;
+
+/// The cache folder: `LIGHTBOX_CACHE`, else the user's cache folder, else a folder beside temporary files.
+#[must_use]
+pub fn cache() -> PathBuf {
+    match std::env::var_os("LIGHTBOX_CACHE") {
+        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        _ => dirs::cache_dir().or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from(".")).join("lightbox"),
+    }
+}
+
+/// Journals of work in progress. Not in the cache that a cleaner may empty, unless `LIGHTBOX_CACHE` says so.
+#[must_use]
+pub fn journal() -> PathBuf {
+    data().join("journal")
+}
+
+/// The built-in study.
+#[must_use]
+pub fn demo() -> PathBuf {
+    cache().join("demo")
+}
+
+/// The settings file.
+#[must_use]
+pub fn settings() -> PathBuf {
+    data().join("settings.json")
+}
+
+fn data() -> PathBuf {
+    match std::env::var_os("LIGHTBOX_CACHE") {
+        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        _ => dirs::data_local_dir().map_or_else(cache, |d| d.join("lightbox")),
+    }
+}

@@ -1,0 +1,332 @@
+//! Who runs the jobs: named threads for the window, the caller's own thread for tests and scripts.
+//!
+//! | lane | for | threads |
+//! |---|---|---|
+//! | files | scans, saves, masks, recovery | 1 |
+//! | load | frames on the screen; each job uses all cores | 1 |
+//! | background | thumbnails | 1 |
+//! | compute | models | 1 |
+//!
+//! The lanes do not wait for each other, so a model never holds up a scroll.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::event::{Effect, EventKind, JobEvent, JobSpec};
+use crate::ids::{JobId, StackId};
+use crate::journal::{Journal, Record};
+use crate::session::Session;
+use crate::worker;
+
+/// Events that may wait to be drained before workers pause.
+const EVENTS_WAITING: usize = 256;
+
+/// The job number of the journal writer, which is no job of the session.
+pub const JOURNAL_JOB: JobId = JobId(u64::MAX);
+
+/// Folders that jobs write to.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Journals.
+    pub journal: PathBuf,
+    /// The built-in study.
+    pub demo: PathBuf,
+    /// The settings file.
+    pub settings: PathBuf,
+    /// Folders with shipped models.
+    pub weights: Vec<PathBuf>,
+    /// Folder with added models.
+    pub models: Option<PathBuf>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            journal: crate::folders::journal(),
+            demo: crate::folders::demo(),
+            settings: crate::folders::settings(),
+            weights: lightbox_model::store::default_weight_dirs(),
+            models: lightbox_model::store::default_added_dir(),
+        }
+    }
+}
+
+/// What a job needs while it runs.
+pub struct JobCx {
+    /// Its number.
+    pub job: JobId,
+    cancelled: Arc<AtomicBool>,
+    events: Sender<JobEvent>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    focus: Arc<Mutex<BTreeMap<StackId, Arc<AtomicUsize>>>>,
+    /// Folders.
+    pub places: Arc<Places>,
+    journal: Arc<Mutex<Journal>>,
+}
+
+impl JobCx {
+    /// Whether it should stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Tells something.
+    pub fn send(&self, kind: EventKind) {
+        // The receiver is gone only when the program ends.
+        self.events.send(JobEvent { job: self.job, kind }).ok();
+        (self.wake)();
+    }
+
+    /// Tells how far it is.
+    pub fn progress(&self, fraction: Option<f32>, detail: impl Into<String>) {
+        self.send(EventKind::Progress(fraction, detail.into()));
+    }
+
+    /// The frame that is on the screen of a stack.
+    #[must_use]
+    pub fn focus(&self, stack: StackId, first: usize) -> Arc<AtomicUsize> {
+        Arc::clone(lock(&self.focus).entry(stack).or_insert_with(|| Arc::new(AtomicUsize::new(first))))
+    }
+
+    /// The journal's own file, which is no left-over work.
+    #[must_use]
+    pub fn own_journal(&self) -> PathBuf {
+        lock(&self.journal).path().to_owned()
+    }
+}
+
+/// A lock that a panic elsewhere does not take from us: the data behind all of ours stay whole between statements.
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+enum Runner {
+    Threads {
+        files: Sender<Task>,
+        load: Sender<Task>,
+        background: Sender<Task>,
+        compute: Sender<Task>,
+        journal: Sender<Vec<Record>>,
+    },
+    Inline,
+}
+
+/// Starts jobs, stops them, and hands over what they tell.
+pub struct Jobs {
+    runner: Runner,
+    events: Receiver<JobEvent>,
+    send: Sender<JobEvent>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    cancels: BTreeMap<JobId, Arc<AtomicBool>>,
+    focus: Arc<Mutex<BTreeMap<StackId, Arc<AtomicUsize>>>>,
+    places: Arc<Places>,
+    journal: Arc<Mutex<Journal>>,
+    quit: bool,
+}
+
+impl Jobs {
+    /// Jobs on threads of their own; `wake` is called after each event (the window repaints).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn threads(places: Places, wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let (send, events) = bounded(EVENTS_WAITING);
+        let journal = Arc::new(Mutex::new(Journal::new(&places.journal)));
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
+        let lane = |name: &str| -> std::io::Result<Sender<Task>> {
+            let (tx, rx) = unbounded::<Task>();
+            std::thread::Builder::new().name(format!("lightbox-{name}")).spawn(move || rx.iter().for_each(|t| t()))?;
+            Ok(tx)
+        };
+        let (journal_tx, journal_rx) = unbounded::<Vec<Record>>();
+        {
+            let (journal, send, wake) = (Arc::clone(&journal), send.clone(), Arc::clone(&wake));
+            std::thread::Builder::new().name("lightbox-journal".to_owned()).spawn(move || {
+                for records in journal_rx {
+                    if let Err(e) = lock(&journal).append(&records) {
+                        send.send(journal_failed(&e)).ok();
+                        wake();
+                    }
+                }
+            })?;
+        }
+        let runner = Runner::Threads {
+            files: lane("files")?,
+            load: lane("load")?,
+            background: lane("background")?,
+            compute: lane("compute")?,
+            journal: journal_tx,
+        };
+        Ok(Self::new(runner, events, send, wake, places, journal))
+    }
+
+    /// Jobs that run to their end where they are started: no thread, no sleep, for tests and scripts.
+    #[must_use]
+    pub fn inline(places: Places) -> Self {
+        let (send, events) = unbounded();
+        let journal = Arc::new(Mutex::new(Journal::new(&places.journal)));
+        Self::new(Runner::Inline, events, send, Arc::new(|| {}), places, journal)
+    }
+
+    fn new(
+        runner: Runner,
+        events: Receiver<JobEvent>,
+        send: Sender<JobEvent>,
+        wake: Arc<dyn Fn() + Send + Sync>,
+        places: Places,
+        journal: Arc<Mutex<Journal>>,
+    ) -> Self {
+        Self {
+            runner,
+            events,
+            send,
+            wake,
+            cancels: BTreeMap::new(),
+            focus: Arc::default(),
+            places: Arc::new(places),
+            journal,
+            quit: false,
+        }
+    }
+
+    /// Carries out what a command or an event asked for.
+    pub fn run(&mut self, effect: Effect) {
+        match effect {
+            Effect::Start(id, spec) => self.start(id, spec),
+            Effect::Cancel(id) => {
+                if let Some(flag) = self.cancels.get(&id) {
+                    flag.store(true, Ordering::Relaxed);
+                }
+            }
+            Effect::Focus(stack, frame) => {
+                if let Some(focus) = lock(&self.focus).get(&stack) {
+                    focus.store(frame, Ordering::Relaxed);
+                }
+            }
+            Effect::Journal(records) => match &self.runner {
+                Runner::Threads { journal, .. } => {
+                    journal.send(records).ok();
+                }
+                Runner::Inline => {
+                    if let Err(e) = lock(&self.journal).append(&records) {
+                        self.send.send(journal_failed(&e)).ok();
+                    }
+                }
+            },
+            Effect::SaveSettings(text) => {
+                let path = self.places.settings.clone();
+                let write = move || {
+                    if let Err(e) = worker::write_atomically(&path, text.as_bytes()) {
+                        log::warn!("the settings were not kept: {e}");
+                    }
+                };
+                match &self.runner {
+                    Runner::Threads { files, .. } => {
+                        files.send(Box::new(write)).ok();
+                    }
+                    Runner::Inline => write(),
+                }
+            }
+            Effect::Quit { keep_journal } => {
+                self.quit = true;
+                for flag in self.cancels.values() {
+                    flag.store(true, Ordering::Relaxed);
+                }
+                if !keep_journal {
+                    lock(&self.journal).remove();
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, id: JobId, spec: JobSpec) {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        self.cancels.insert(id, Arc::clone(&cancelled));
+        if let JobSpec::Load { stack, focus, .. } = &spec {
+            lock(&self.focus).insert(*stack, Arc::new(AtomicUsize::new(*focus)));
+        }
+        let cx = JobCx {
+            job: id,
+            cancelled,
+            events: self.send.clone(),
+            wake: Arc::clone(&self.wake),
+            focus: Arc::clone(&self.focus),
+            places: Arc::clone(&self.places),
+            journal: Arc::clone(&self.journal),
+        };
+        match &self.runner {
+            Runner::Inline => worker::run(&cx, spec),
+            Runner::Threads { files, load, background, compute, .. } => {
+                let lane = match &spec {
+                    JobSpec::Load { .. } => load,
+                    JobSpec::Thumbnails(_) => background,
+                    JobSpec::Infer(_) => compute,
+                    _ => files,
+                };
+                lane.send(Box::new(move || worker::run(&cx, spec))).ok();
+            }
+        }
+    }
+
+    /// What the jobs told since the last call; at most `limit`, so that a frame stays short.
+    pub fn drain(&mut self, limit: usize) -> Vec<JobEvent> {
+        let events: Vec<JobEvent> = self.events.try_iter().take(limit).collect();
+        for event in &events {
+            if Session::is_final(&event.kind) {
+                self.cancels.remove(&event.job);
+            }
+        }
+        events
+    }
+
+    /// Whether the program was asked to end.
+    #[must_use]
+    pub fn has_quit(&self) -> bool {
+        self.quit
+    }
+
+    /// Runs jobs and their consequences until nothing is left to do: for scripts and tests.
+    pub fn settle(&mut self, session: &mut Session) {
+        loop {
+            let mut events = self.drain(usize::MAX);
+            if events.is_empty() {
+                if !session.is_busy() {
+                    return;
+                }
+                match self.events.recv_timeout(std::time::Duration::from_millis(100)) {
+                    Ok(event) => {
+                        if Session::is_final(&event.kind) {
+                            self.cancels.remove(&event.job);
+                        }
+                        events.push(event);
+                    }
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => continue,
+                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            for event in events {
+                for effect in session.on_event(event) {
+                    self.run(effect);
+                }
+            }
+        }
+    }
+
+    /// Carries out a command with its direct effects.
+    pub fn apply(&mut self, session: &mut Session, command: crate::command::Command) {
+        for effect in session.apply(command) {
+            self.run(effect);
+        }
+    }
+}
+
+fn journal_failed(e: &std::io::Error) -> JobEvent {
+    JobEvent { job: JOURNAL_JOB, kind: EventKind::JournalFailed(e.to_string()) }
+}

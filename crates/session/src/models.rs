@@ -1,0 +1,66 @@
+//! The models as the window lists them.
+
+use std::path::PathBuf;
+
+use lightbox_model::card::Candidate;
+use lightbox_model::card::Card;
+
+use crate::library::{OpenStack, OpenStudy};
+
+/// A model at hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// Its id.
+    pub id: String,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its card.
+    pub card: Card,
+    /// Why it cannot be used (broken card, missing weights).
+    pub problem: Option<String>,
+}
+
+/// Whether a model suits a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fit {
+    /// It was made for such images.
+    Fits,
+    /// It runs, but outside what its card covers; each reason is a sentence.
+    Outside(Vec<String>),
+    /// It cannot run: `needs a chest X-ray`.
+    Unfit(String),
+}
+
+impl ModelInfo {
+    /// Whether it suits a stack of a study.
+    #[must_use]
+    pub fn fit(&self, stack: &OpenStack, study: Option<&OpenStudy>) -> Fit {
+        if let Some(problem) = &self.problem {
+            return Fit::Unfit(problem.clone());
+        }
+        let modality = stack.series.modality.as_str();
+        let wanted = &self.card.fits.modality;
+        if !wanted.is_empty() && !wanted.iter().any(|m| m.eq_ignore_ascii_case(modality)) {
+            return Fit::Unfit(format!("needs {}", wanted.join(" or ")));
+        }
+        let candidate = Candidate {
+            modality: Some(modality).filter(|s| !s.is_empty()),
+            body_part: Some(stack.series.body_part.as_str()).filter(|s| !s.is_empty()),
+            view: Some(stack.series.view.as_str()).filter(|s| !s.is_empty()),
+            age_years: study.and_then(|s| s.patient.age_years),
+        };
+        let objections = self.card.fits.objections(&candidate);
+        if objections.is_empty() { Fit::Fits } else { Fit::Outside(objections) }
+    }
+
+    /// The measured figure that stands beside its name: `Dice 0.96 (0.95 to 0.97)`; empty without one.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        for (name, shown) in [("dice", "Dice"), ("auc", "AUC"), ("ap50", "AP50"), ("ssim", "SSIM")] {
+            if let Some(m) = self.card.metrics.get(name) {
+                return format!("{shown} {:.2} ({:.2} to {:.2})", m.value, m.low, m.high);
+            }
+        }
+        String::new()
+    }
+}

@@ -1,0 +1,196 @@
+//! The single owner of the application's state. Plain data: no handle, no lock, no thread.
+
+use std::collections::BTreeMap;
+
+use lightbox_report::ReportDocument;
+use lightbox_report::findings::FindingsFile;
+
+use crate::command::Command;
+use crate::document::Document;
+use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec};
+use crate::ids::{JobId, StackId};
+use crate::journal::Recovery;
+use crate::library::Library;
+use crate::models::ModelInfo;
+use crate::problem::{Problem, ProblemPlace, Severity};
+use crate::workspace::Workspace;
+
+/// What a job is about, for the place where it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobKind {
+    /// Looking for images.
+    Scan,
+    /// Loading a stack.
+    Load(StackId),
+    /// Making thumbnails.
+    Thumbnails,
+    /// Listing models.
+    Models,
+    /// A model on a stack.
+    Infer {
+        /// The model's id.
+        model: String,
+        /// The stack.
+        stack: StackId,
+    },
+    /// Saving.
+    Save,
+    /// Loading a mask.
+    LoadSeg,
+    /// Looking for work of an earlier session.
+    Recovery,
+}
+
+/// A running job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobInfo {
+    /// Its number.
+    pub id: JobId,
+    /// What it is about.
+    pub kind: JobKind,
+    /// What is done, as a verb: `Running Lung masks`.
+    pub title: String,
+    /// 0 to 1; `None` when it cannot know.
+    pub fraction: Option<f32>,
+    /// With what: `24 of 120`.
+    pub detail: String,
+    /// It was asked to stop.
+    pub cancelling: bool,
+}
+
+/// The report and its findings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReportState {
+    /// The sentences; empty while nothing was drafted or written.
+    pub document: ReportDocument,
+    /// The findings behind them.
+    pub findings: FindingsFile,
+    /// Study that it is about.
+    pub study_uid: Option<String>,
+    /// Changes since the last save.
+    pub unsaved: usize,
+    /// File and time of the last save.
+    pub saved: Option<String>,
+}
+
+/// The state of the application.
+#[derive(Debug, Clone, Default)]
+pub struct Session {
+    /// Open studies.
+    pub library: Library,
+    /// Layout, viewports, tool.
+    pub workspace: Workspace,
+    /// What was drawn, by stack.
+    pub documents: BTreeMap<StackId, Document>,
+    /// Results of models, newest last.
+    pub results: Vec<InferResult>,
+    /// The models at hand.
+    pub models: Vec<ModelInfo>,
+    /// The report.
+    pub report: ReportState,
+    /// Running jobs, oldest first.
+    pub jobs: Vec<JobInfo>,
+    /// Messages, oldest first.
+    pub problems: Vec<Problem>,
+    /// Work of an earlier session, until it is restored or refused.
+    pub recovery: Option<Recovery>,
+    /// Work to lay onto stacks once they are open again.
+    pub(crate) restoring: Option<Recovery>,
+    /// Stacks on whose pixels a model waits: (stack, model).
+    pub(crate) run_when_open: Vec<(StackId, String)>,
+    next_job: u64,
+    next_problem: u64,
+}
+
+impl Session {
+    /// The jobs that every start needs: the models, and work left by a kill.
+    pub fn start(&mut self) -> Vec<Effect> {
+        let models = self.start_job(JobKind::Models, "Listing models", JobSpec::Models);
+        let recovery = self.start_job(JobKind::Recovery, "Looking for unsaved work", JobSpec::FindRecovery);
+        vec![models, recovery]
+    }
+
+    /// Carries out a command. What has to happen outside the state comes back.
+    pub fn apply(&mut self, command: Command) -> Vec<Effect> {
+        crate::apply::apply(self, command)
+    }
+
+    /// Takes what a job tells. Events of jobs that are over are dropped, but for results that cannot hurt.
+    pub fn on_event(&mut self, event: JobEvent) -> Vec<Effect> {
+        crate::apply::events::on_event(self, event)
+    }
+
+    /// The document of a stack, if anything was drawn on it.
+    #[must_use]
+    pub fn document(&self, stack: StackId) -> Option<&Document> {
+        self.documents.get(&stack)
+    }
+
+    /// The stack in the active viewport.
+    #[must_use]
+    pub fn active_stack(&self) -> Option<StackId> {
+        self.workspace.active_view().stack
+    }
+
+    /// The document of the active stack.
+    #[must_use]
+    pub fn active_document(&self) -> Option<&Document> {
+        self.document(self.active_stack()?)
+    }
+
+    /// Whether work of a person is not saved anywhere but in the journal.
+    #[must_use]
+    pub fn has_unsaved_work(&self) -> bool {
+        self.report.unsaved > 0 || self.documents.values().any(Document::has_unsaved_work)
+    }
+
+    /// The job with this number, if it runs.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&JobInfo> {
+        self.jobs.iter().find(|j| j.id == id)
+    }
+
+    /// The job that runs a model on a stack.
+    #[must_use]
+    pub fn infer_job(&self, stack: StackId, model: &str) -> Option<&JobInfo> {
+        self.jobs.iter().find(|j| matches!(&j.kind, JobKind::Infer { model: m, stack: s } if m == model && *s == stack))
+    }
+
+    /// Notes a job and asks for its start.
+    pub(crate) fn start_job(&mut self, kind: JobKind, title: &str, spec: JobSpec) -> Effect {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        self.jobs.push(JobInfo {
+            id,
+            kind,
+            title: title.to_owned(),
+            fraction: None,
+            detail: String::new(),
+            cancelling: false,
+        });
+        Effect::Start(id, spec)
+    }
+
+    /// Notes a message. The same message twice is one.
+    pub fn tell(&mut self, severity: Severity, place: ProblemPlace, title: &str, detail: &str) {
+        self.problems.retain(|p| !(p.place == place && p.title == title && p.detail == detail));
+        let id = self.next_problem;
+        self.next_problem += 1;
+        self.problems.push(Problem { id, severity, place, title: title.to_owned(), detail: detail.to_owned() });
+        // A scan of a broken folder must not grow the list without end.
+        if self.problems.len() > 50 {
+            self.problems.remove(0);
+        }
+    }
+
+    /// Whether the program waits for something that a script should wait for too.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Runs a job's event through the state and gives it back, for tests and scripts.
+    pub fn is_final(kind: &EventKind) -> bool {
+        matches!(kind, EventKind::Done | EventKind::Cancelled | EventKind::Failed(_))
+    }
+}

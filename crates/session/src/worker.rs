@@ -1,0 +1,138 @@
+//! What the jobs do. Runs on a worker thread; talks only through events.
+
+use std::fs;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::event::{EventKind, JobSpec};
+use crate::jobs::JobCx;
+use crate::models::ModelInfo;
+
+/// Runs a job to its end and tells how it ended. A panic ends the job, not the program.
+pub(crate) fn run(cx: &JobCx, spec: JobSpec) {
+    let end = if cx.is_cancelled() {
+        Err(End::Cancelled)
+    } else {
+        catch_unwind(AssertUnwindSafe(|| work(cx, spec))).unwrap_or_else(|_| {
+            Err(End::Failed("Something in the program is wrong here; the rest goes on. Save your work.".to_owned()))
+        })
+    };
+    cx.send(match end {
+        Ok(()) => EventKind::Done,
+        Err(End::Cancelled) => EventKind::Cancelled,
+        Err(End::Failed(why)) => EventKind::Failed(why),
+    });
+}
+
+/// Why a job ended early.
+pub(crate) enum End {
+    /// As asked.
+    Cancelled,
+    /// One sentence.
+    Failed(String),
+}
+
+impl<E: std::error::Error> From<E> for End {
+    fn from(e: E) -> Self {
+        Self::Failed(e.to_string())
+    }
+}
+
+fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
+    match spec {
+        JobSpec::Scan(paths) => images::scan(cx, paths, false),
+        JobSpec::Demo => images::demo(cx),
+        JobSpec::Load { stack, info, focus } => images::load(cx, stack, &info, focus),
+        JobSpec::Thumbnails(stacks) => images::thumbnails(cx, &stacks),
+        JobSpec::Models => {
+            cx.send(EventKind::Models(models(cx)));
+            Ok(())
+        }
+        JobSpec::Infer(spec) => infer::infer(cx, *spec),
+        JobSpec::SaveSeg(spec) => masks::save(cx, &spec),
+        JobSpec::LoadSeg { path, stacks } => masks::load(cx, path, &stacks),
+        JobSpec::SaveText { path, text } => {
+            write_atomically(&path, text.as_bytes()).map_err(|e| End::Failed(write_failure(&e)))?;
+            cx.send(EventKind::TextSaved(path));
+            Ok(())
+        }
+        JobSpec::FindRecovery => {
+            let found = crate::journal::find(&cx.places.journal, &cx.own_journal());
+            cx.send(EventKind::Recovery(found.map(Box::new)));
+            Ok(())
+        }
+        JobSpec::DiscardRecovery => {
+            let own = cx.own_journal();
+            while let Some(found) = crate::journal::find(&cx.places.journal, &own) {
+                fs::remove_file(&found.journal)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn models(cx: &JobCx) -> Vec<ModelInfo> {
+    let store = lightbox_model::Store::discover(&cx.places.weights, cx.places.models.as_deref());
+    let info = |e: &lightbox_model::Entry| ModelInfo {
+        id: e.id.clone(),
+        dir: e.dir.clone(),
+        card: e.card.clone(),
+        problem: e.problem.clone(),
+    };
+    store.entries().iter().map(info).collect()
+}
+
+/// Writes a file beside its place, waits until it is on the disk, then puts it there: what was there stays whole until
+/// then, and after a failure.
+///
+/// # Errors
+/// The system's, when the folder cannot be written or the disk is full.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let mut temporary = name.to_owned();
+    temporary.push(format!(".{}.part", std::process::id()));
+    let temporary: PathBuf = dir.join(temporary);
+    let written = fs::File::create(&temporary).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
+        // Nothing of a failed write should stay; that it cannot be removed changes nothing.
+        fs::remove_file(&temporary).ok();
+    })
+}
+
+/// Why a write failed, for people.
+pub(crate) fn write_failure(e: &io::Error) -> String {
+    let why = match e.kind() {
+        io::ErrorKind::StorageFull => "The disk is full.".to_owned(),
+        io::ErrorKind::PermissionDenied => "The folder may not be written to.".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "The disk is read-only.".to_owned(),
+        _ => format!("The system says: {e}."),
+    };
+    format!("{why} What was there before is whole; save elsewhere.")
+}
+
+mod images;
+mod infer;
+mod masks;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_whole() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("report.txt");
+        write_atomically(&path, b"old").expect("written");
+        assert!(write_atomically(&dir.path().join("report.txt/inside"), b"new").is_err());
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+        write_atomically(&path, b"new").expect("written");
+        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+}

@@ -16,6 +16,7 @@ pub mod geometry;
 pub mod history;
 pub mod label;
 pub mod measure;
+pub mod phantom;
 pub mod plane;
 pub mod raster;
 pub mod space;

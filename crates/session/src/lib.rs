@@ -30,4 +30,9 @@ pub use event::{Effect, JobEvent};
 pub use ids::{AnnotationId, JobId, StackId, StackKey};
 pub use jobs::{Jobs, Places};
 pub use library::{Library, LoadState, OpenStack, OpenStudy};
+/// The types of headers and of models that are part of the state.
+pub use lightbox_dicom::{FrameRef, Patient, Series, Skipped, Source, Stack, Study, StudyIndex, Warning, WarningKind};
+pub use lightbox_model::card;
+/// The types of the report that are part of the state.
+pub use lightbox_report::document as report;
 pub use session::{JobInfo, JobKind, ReportState, Session};

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`ct_thorax`] | a CT of the chest with contrast, with masks of lungs, heart and a nodule |
 //! | [`chest_xray`] | a frontal X-ray of the same chest, with the masks of the lungs' shadows |
+//! | [`mr_head`] | a T1-weighted MR of a head without a face, with the mask of the brain |
 //! | [`ramp`], [`sphere`], [`cylinder`] | volumes with answers in closed form |
 
 mod ct;
+mod head;
 mod noise;
 mod shape;
 mod simple;
@@ -20,6 +22,7 @@ use crate::geometry::GeometryError;
 use crate::volume::VolumeError;
 
 pub use ct::{CT_PADDING, CtGrid, PhantomCt, ct_thorax};
+pub use head::{PhantomMr, mr_head};
 pub use simple::{cylinder, ramp, sphere};
 pub use xray::{PhantomXray, XRAY_PIXEL_MM, XRAY_PIXELS, chest_xray};
 

@@ -5,6 +5,8 @@
 //! | [`findings`] | the findings file: examination, patient, priors, findings |
 //! | [`measures`] | geometry of the lungs on a chest X-ray as findings |
 //! | [`document`] | the report that a reader edits: sections, sentences, their state |
+//! | [`lexicon`] | the terms of radiology and their synonyms |
+//! | [`parse`] | what a text says |
 //! | [`draft`] | from findings to proposed and accepted sentences |
 //! | [`template`] | headings and order of the common examinations |
 //!
@@ -16,7 +18,9 @@
 pub mod document;
 pub mod draft;
 pub mod findings;
+pub mod lexicon;
 pub mod measures;
+pub mod parse;
 mod phrase;
 pub mod template;
 

@@ -1,0 +1,155 @@
+//! Left, right, both: which side a term is said to be on.
+
+use std::ops::Range;
+
+use super::tokens::{Token, TokenKind};
+use crate::findings::Side;
+
+/// A word that names a side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideWord {
+    /// The side.
+    pub side: Side,
+    /// Indices of its tokens.
+    pub tokens: Range<usize>,
+    /// Byte range.
+    pub span: Range<usize>,
+}
+
+/// The side bound to a term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundSide {
+    /// The side.
+    pub side: Side,
+    /// Bytes of the word that says so.
+    pub span: Range<usize>,
+    /// Whether the word may belong to another term ("right effusion and atelectasis").
+    pub shared: bool,
+}
+
+/// Whether a side word belongs to the name of a chamber or branch, as in "left ventricle".
+pub(crate) fn is_part_of_name(tokens: &[Token], index: usize) -> bool {
+    if !matches!(&*tokens[index].norm, "left" | "right") {
+        return false;
+    }
+    let word =
+        |ahead: usize| tokens.get(index + ahead).filter(|token| token.breaks == 0).map_or("", |token| &*token.norm);
+    let (mut next, mut second) = (word(1), word(2));
+    if next == "-" {
+        (next, second) = (second, word(3));
+    }
+    match next {
+        "ventricle" | "ventricular" | "atrium" | "atrial" | "heart" | "bundle" | "circumflex" => true,
+        "main" => matches!(second, "coronary" | "disease" | "stenosis"),
+        "anterior" => second == "descending",
+        "coronary" => true,
+        _ => false,
+    }
+}
+
+/// All side words of the text.
+pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
+    let mut words: Vec<SideWord> = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        if token.kind != TokenKind::Word || is_part_of_name(tokens, index) {
+            continue;
+        }
+        let next = tokens.get(index + 1).map_or("", |token| &*token.norm);
+        let side = match &*token.norm {
+            "left"
+                if next == "in"
+                    && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
+            {
+                continue;
+            }
+            "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
+            "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,
+            "bilateral" | "bilaterally" | "both" | "biapical" | "bibasilar" | "bibasal" => Side::Bilateral,
+            "midline" if next != "shift" => Side::Midline,
+            _ => continue,
+        };
+        let word = SideWord { side, tokens: index..index + 1, span: token.span.clone() };
+        match words.last_mut() {
+            Some(before) if before.side.contradicts(side) && joins(&tokens[before.tokens.end..index]) => {
+                before.side = Side::Bilateral;
+                before.tokens.end = index + 1;
+                before.span.end = token.span.end;
+            }
+            _ => words.push(word),
+        }
+    }
+    words
+}
+
+/// "left and right", "right greater than left", "right or left".
+fn joins(between: &[Token]) -> bool {
+    let words: Vec<&str> = between.iter().map(|token| &*token.norm).collect();
+    matches!(
+        words.as_slice(),
+        ["and" | "or" | "/" | "&"]
+            | ["greater" | "more" | "worse" | "larger" | "less", "than"]
+            | [">" | "<"]
+            | ["and", "the"]
+            | ["as", "well", "as"]
+    )
+}
+
+/// Binds a side to the term at `term`. `others` are the other terms of the sentence; a side word behind one of
+/// them belongs to that one first.
+pub(crate) fn bind(
+    tokens: &[Token],
+    words: &[SideWord],
+    sentence: &Range<usize>,
+    term: &Range<usize>,
+    others: &[Range<usize>],
+) -> Option<BoundSide> {
+    let in_sentence =
+        || words.iter().filter(|word| word.tokens.start >= sentence.start && word.tokens.end <= sentence.end);
+    let other_between =
+        |gap: &Range<usize>| others.iter().any(|other| other.start >= gap.start && other.end <= gap.end);
+    let comma_between = |gap: &Range<usize>| tokens[gap.clone()].iter().any(|token| token.is_mark(","));
+    let bound = |word: &SideWord, shared: bool| BoundSide { side: word.side, span: word.span.clone(), shared };
+    // Inside the term: "fracture of the left clavicle".
+    if let Some(word) = in_sentence().find(|word| word.tokens.start >= term.start && word.tokens.end <= term.end) {
+        return Some(bound(word, false));
+    }
+    let before = in_sentence().filter(|word| word.tokens.end <= term.start).last();
+    let after = in_sentence().find(|word| word.tokens.start >= term.end);
+    let gap_before = before.map(|word| word.tokens.end..term.start);
+    let gap_after = after.map(|word| term.end..word.tokens.start);
+    let free_before = gap_before.as_ref().is_some_and(|gap| !other_between(gap));
+    let free_after = gap_after.as_ref().is_some_and(|gap| !other_between(gap) && gap.len() <= 14);
+    if let (Some(word), Some(gap)) = (before, &gap_before)
+        && free_before
+        && gap.len() <= 3
+        && !comma_between(gap)
+    {
+        return Some(bound(word, false));
+    }
+    if let (Some(word), Some(gap)) = (after, &gap_after)
+        && free_after
+        && (!comma_between(gap) || !free_before)
+        && !starts_new_clause(tokens, gap)
+    {
+        return Some(bound(word, false));
+    }
+    if let (Some(word), true) = (before, free_before) {
+        return Some(bound(word, false));
+    }
+    if let (Some(word), Some(gap)) = (after, &gap_after)
+        && free_after
+        && !starts_new_clause(tokens, gap)
+    {
+        return Some(bound(word, false));
+    }
+    before.or(after).map(|word| bound(word, true))
+}
+
+fn starts_new_clause(tokens: &[Token], gap: &Range<usize>) -> bool {
+    tokens[gap.clone()].windows(2).any(|pair| {
+        matches!(&*pair[0].norm, "," | "and" | "but" | "with")
+            && matches!(&*pair[1].norm, "the" | "there" | "no" | "a" | "an")
+    }) || tokens[gap.clone()]
+        .iter()
+        .any(|token| matches!(&*token.norm, "but" | "however" | "whereas" | "while" | "than"))
+}

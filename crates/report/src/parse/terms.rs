@@ -1,0 +1,303 @@
+//! Finds the terms and binds to each what is said of it.
+
+use std::ops::Range;
+
+use super::context::{self, Cue};
+use super::side::{self, BoundSide};
+use super::size::Role;
+use super::wrap::Wrapped;
+use super::{AnatomyMention, Mention, Report, SectionKind};
+use crate::findings::{Assertion, Side};
+use crate::lexicon::{Entry, Kind, lexicon};
+
+/// Fills terms, parts of the body and modifiers of a report.
+pub(crate) fn find(report: &mut Report<'_>) {
+    let in_side_word: Vec<bool> = {
+        let mut flags = vec![false; report.tokens.len()];
+        for word in &report.side_words {
+            // "RLL" is side and lobe at once, so it stays readable.
+            if word.tokens.len() > 1
+                || matches!(
+                    &*report.tokens[word.tokens.start].norm,
+                    "left" | "right" | "bilateral" | "both" | "lt" | "rt"
+                )
+            {
+                word.tokens.clone().for_each(|index| flags[index] = true);
+            }
+        }
+        flags
+    };
+    let without_sides = Wrapped::new(&report.tokens, &report.sentences, |index| !in_side_word[index]);
+    let whole = Wrapped::new(&report.tokens, &report.sentences, |_| true);
+    let hits: Vec<(&'static Entry, Range<usize>)> = lexicon()
+        .matches(&without_sides.text)
+        .map(|(entry, range)| (entry, without_sides.tokens_of(range)))
+        .filter(|(_, tokens)| !tokens.is_empty())
+        .collect();
+    let cues = context::cues(&whole);
+    let mut hit = 0;
+    let mut cue = 0;
+    for index in 0..report.sentences.len() {
+        let range = report.sentences[index].tokens.clone();
+        let first_hit = hit;
+        while hit < hits.len() && hits[hit].1.start < range.end {
+            hit += 1;
+        }
+        let first_cue = cue;
+        while cue < cues.len() && cues[cue].tokens.start < range.end {
+            cue += 1;
+        }
+        read_sentence(report, index, &hits[first_hit..hit], &cues[first_cue..cue]);
+    }
+}
+
+fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry, Range<usize>)], cues: &[Cue]) {
+    let sentence = report.sentences[index].clone();
+    let kind = report.sections[sentence.section].kind;
+    let anatomy_start = report.anatomy.len();
+    for (entry, tokens) in hits {
+        let span = report.bytes(tokens);
+        match entry.kind {
+            Kind::Anatomy => {
+                report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index })
+            }
+            Kind::Modifier => report.modifiers.push((entry, tokens.clone())),
+            _ => {}
+        }
+    }
+    let terms: Vec<(&'static Entry, Range<usize>)> =
+        hits.iter().filter(|(entry, _)| !matches!(entry.kind, Kind::Anatomy | Kind::Modifier)).cloned().collect();
+    let finding_ranges: Vec<Range<usize>> =
+        terms.iter().filter(|(entry, _)| entry.kind != Kind::Procedure).map(|(_, tokens)| tokens.clone()).collect();
+    let mut mentions = Vec::with_capacity(terms.len());
+    for (entry, tokens) in &terms {
+        if is_no_finding(report, entry, tokens) {
+            continue;
+        }
+        let others: Vec<Range<usize>> = finding_ranges.iter().filter(|other| *other != tokens).cloned().collect();
+        let site = site_of(&report.anatomy[anatomy_start..], tokens, &others).or_else(|| label_site(report, index));
+        let entry = resolve(entry, site);
+        let organ: &'static str =
+            if entry.organ.is_empty() { site.map_or("", |site| site.organ.as_str()) } else { &entry.organ };
+        let verdict = context::judge(&report.tokens, &sentence.tokens, cues, tokens);
+        let assertion = if verdict.absent {
+            Assertion::Absent
+        } else if verdict.possible || kind == SectionKind::History && asks(report, index) {
+            Assertion::Possible
+        } else {
+            Assertion::Present
+        };
+        let bound = side::bind(&report.tokens, &report.side_words, &sentence.tokens, tokens, &others)
+            .filter(|bound| !bound.shared)
+            .or_else(|| implied_side(site, entry, report, &report.anatomy[anatomy_start..]))
+            .or_else(|| label_side(report, index))
+            .or_else(|| side::bind(&report.tokens, &report.side_words, &sentence.tokens, tokens, &others));
+        mentions.push(Mention {
+            entry,
+            organ,
+            site,
+            span: report.bytes(tokens),
+            tokens: tokens.clone(),
+            sentence: index,
+            assertion,
+            denied_by: verdict.cue,
+            historical: verdict.historical && !verdict.absent,
+            family: verdict.family,
+            side: bound,
+            size: None,
+            prior_size: None,
+            change: None,
+            plural: is_plural(report, tokens),
+        });
+    }
+    bind_measures(report, &sentence.tokens, &mut mentions);
+    bind_changes(report, &sentence.tokens, &mut mentions);
+    report.mentions.append(&mut mentions);
+}
+
+/// Words that name a finding elsewhere but not here.
+fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> bool {
+    let norm = |index: usize| report.tokens.get(index).map_or("", |token| &*token.norm);
+    let before = tokens.start.checked_sub(1).map_or("", norm);
+    let next = norm(tokens.end);
+    let word = norm(tokens.start);
+    match word {
+        // "mass effect" is a term of its own; "collection" of images, "port" of entry, "drain" as a verb.
+        "collection" => matches!(next, "of") && matches!(norm(tokens.end + 1), "image" | "data"),
+        "lesion" | "mass" => before == "of" && next == "effect",
+        "pe" => matches!(next, "protocol" | "study"),
+        "aspiration" | "biopsy" | "fna" if entry.kind == Kind::Finding => matches!(before, "needle" | "joint"),
+        "early" => true,
+        "port" | "stent" | "cast" | "drain" | "clip" | "shunt" => matches!(before, "viewing" | "a") && word == "cast",
+        "radiation" => matches!(next, "dose" | "exposure"),
+        "ablation" => false,
+        "infection" | "malignancy" | "cancer" if next == "screening" => true,
+        "swelling" | "gas" if matches!(next, "pattern") || before == "bowel" && word == "gas" => true,
+        "scar" | "stone" if next == "protocol" => true,
+        "occlusion" => false,
+        _ => false,
+    }
+}
+
+/// The part of the body that a term is in: the nearest behind it, else the nearest before it, with no other
+/// finding between; else any of the sentence.
+fn site_of(anatomy: &[AnatomyMention], term: &Range<usize>, others: &[Range<usize>]) -> Option<&'static Entry> {
+    let clear = |gap: Range<usize>| !others.iter().any(|other| other.start >= gap.start && other.end <= gap.end);
+    let after = anatomy.iter().find(|place| place.tokens.start >= term.end && place.tokens.start - term.end <= 12);
+    let before = anatomy.iter().rev().find(|place| place.tokens.end <= term.start);
+    let close_before = before.filter(|place| term.start - place.tokens.end <= 2);
+    close_before
+        .or_else(|| after.filter(|place| clear(term.end..place.tokens.start)))
+        .or_else(|| before.filter(|place| clear(place.tokens.end..term.start)))
+        .or(before)
+        .map(|place| place.entry)
+}
+
+fn label_site(report: &Report<'_>, sentence: usize) -> Option<&'static Entry> {
+    let label = report.sentences[sentence].label.clone()?;
+    report.anatomy.iter().rev().find(|place| label.contains(&place.tokens.start)).map(|place| place.entry)
+}
+
+fn label_side(report: &Report<'_>, sentence: usize) -> Option<BoundSide> {
+    let label = report.sentences[sentence].label.clone()?;
+    let word = report.side_words.iter().find(|word| label.contains(&word.tokens.start))?;
+    Some(BoundSide { side: word.side, span: word.span.clone(), shared: false })
+}
+
+/// The middle lobe is on the right, the lingula on the left.
+fn implied_side(
+    site: Option<&'static Entry>,
+    entry: &Entry,
+    report: &Report<'_>,
+    anatomy: &[AnatomyMention],
+) -> Option<BoundSide> {
+    let site = site.filter(|_| entry.kind == Kind::Finding)?;
+    let side = match (site.flags.right_only, site.flags.left_only) {
+        (true, false) => Side::Right,
+        (false, true) => Side::Left,
+        _ => return None,
+    };
+    let place = anatomy.iter().find(|place| std::ptr::eq(place.entry, site))?;
+    let _ = report;
+    Some(BoundSide { side, span: place.span.clone(), shared: false })
+}
+
+/// "Cyst" in the kidney becomes "renal cyst".
+fn resolve(entry: &'static Entry, site: Option<&'static Entry>) -> &'static Entry {
+    if !entry.flags.general {
+        return entry;
+    }
+    let Some(site) = site else { return entry };
+    let organ = match (site.organ.as_str(), entry.name.as_str()) {
+        ("lung" | "chest wall", "effusion") => "pleura",
+        ("shoulder" | "hip" | "knee" | "elbow" | "ankle" | "wrist", "effusion") => "joint",
+        ("abdomen", "effusion") => "peritoneum",
+        (organ, _) => organ,
+    };
+    lexicon().specific(organ, &entry.name).unwrap_or(entry)
+}
+
+fn is_plural(report: &Report<'_>, tokens: &Range<usize>) -> bool {
+    let last = &report.tokens[tokens.end - 1];
+    let written = report.text[last.span.clone()].to_lowercase();
+    written.chars().count() > 3
+        && written != *last.norm
+        && (written.ends_with('s') && !last.norm.ends_with('s')
+            || written.ends_with("ses")
+            || matches!(&*last.norm, "calculus" | "thrombus" | "embolus" | "focus" | "diverticulum" | "bulla")
+                && !written.ends_with("us")
+                && !written.ends_with('m'))
+}
+
+/// Whether a sentence of the history asks rather than tells.
+fn asks(report: &Report<'_>, sentence: usize) -> bool {
+    report.words(sentence).any(|word| word == "?")
+}
+
+/// Each length goes to the nearest finding of its sentence that can have one.
+fn bind_measures(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [Mention]) {
+    let first = report.measures.partition_point(|measure| measure.tokens.start < sentence.start);
+    for (index, measure) in report.measures.iter().enumerate().skip(first) {
+        if measure.tokens.start >= sentence.end {
+            break;
+        }
+        if measure.role == Role::Other {
+            continue;
+        }
+        let nearest = mentions
+            .iter_mut()
+            .filter(|mention| mention.entry.kind == Kind::Finding && mention.assertion != Assertion::Absent)
+            .filter(
+                |mention| if measure.role == Role::Now { mention.size.is_none() } else { mention.prior_size.is_none() },
+            )
+            .min_by_key(|mention| gap_cost(report, &measure.tokens, &mention.tokens, sentence));
+        let Some(mention) = nearest else { continue };
+        if is_measure_of_anatomy(report, &measure.tokens, &mention.tokens, sentence) {
+            continue;
+        }
+        if measure.role == Role::Now {
+            mention.size = Some(index);
+        } else {
+            mention.prior_size = Some(index);
+        }
+    }
+}
+
+/// Distance in tokens; a comma between costs four, and a word right behind ("8 mm nodule") nothing.
+fn gap_cost(report: &Report<'_>, measure: &Range<usize>, term: &Range<usize>, sentence: &Range<usize>) -> usize {
+    let gap =
+        if measure.end <= term.start { measure.end..term.start } else { term.end.min(measure.start)..measure.start };
+    let gap = gap.start.max(sentence.start)..gap.end.max(gap.start.max(sentence.start));
+    let marks = report.tokens[gap.clone()].iter().filter(|token| matches!(&*token.norm, "," | "and" | "with")).count();
+    let before_term = measure.end <= term.start;
+    let skipped = if before_term { gap.len() * 2 } else { gap.len() };
+    if before_term && gap.len() <= 4 && marks == 0 { gap.len() } else { skipped + 4 * marks + 2 }
+}
+
+/// "The common bile duct measures 4 mm" beside a finding of the same sentence: a part of the body stands
+/// right before "measures".
+fn is_measure_of_anatomy(
+    report: &Report<'_>,
+    measure: &Range<usize>,
+    term: &Range<usize>,
+    sentence: &Range<usize>,
+) -> bool {
+    let before = &report.tokens[sentence.start..measure.start];
+    let Some(verb) = before.iter().rposition(|token| {
+        matches!(
+            &*token.norm,
+            "measure" | "measuring" | "measured" | "diameter" | "caliber" | "length" | "thick" | "thickness"
+        )
+    }) else {
+        return false;
+    };
+    let verb = sentence.start + verb;
+    if measure.start - verb > 5 {
+        return false;
+    }
+    let closest_anatomy =
+        report.anatomy.iter().rev().find(|place| place.tokens.end <= verb && place.tokens.start >= sentence.start);
+    let Some(place) = closest_anatomy else { return false };
+    // "nodule in the right lower lobe measures 8 mm": the finding is the subject.
+    let finding_is_subject = term.start < place.tokens.start
+        && !report.tokens[term.end..place.tokens.start].iter().any(|token| token.is_mark(","));
+    !(finding_is_subject || term.start >= place.tokens.end && term.end <= verb)
+}
+
+fn bind_changes(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [Mention]) {
+    let first = report.change_words.partition_point(|word| word.tokens.start < sentence.start);
+    for (index, word) in report.change_words.iter().enumerate().skip(first) {
+        if word.tokens.start >= sentence.end {
+            break;
+        }
+        let nearest = mentions
+            .iter_mut()
+            .filter(|mention| mention.entry.kind == Kind::Finding)
+            .min_by_key(|mention| gap_cost(report, &word.tokens, &mention.tokens, sentence));
+        if let Some(mention) = nearest
+            && mention.change.is_none()
+        {
+            mention.change = Some(index);
+        }
+    }
+}

@@ -185,6 +185,29 @@ fn uid_from(bits: u128) -> String {
     format!("2.25.{uuid}")
 }
 
+/// Date (DA) and time (TM) of now in UTC.
+pub(crate) fn now_utc() -> (String, String) {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil_date(days);
+    let time = format!("{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60);
+    (format!("{year:04}{month:02}{day:02}"), time)
+}
+
+/// Year, month and day of the given number of days after 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
+/// algorithms").
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let m = (5 * day_of_year + 2) / 153;
+    let month = if m < 10 { m + 3 } else { m - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day_of_year - (153 * m + 2) / 5 + 1)
+}
+
 /// Writes a data set as a file, Explicit VR Little Endian, and puts it on the disk before it returns.
 pub(crate) fn write_file(path: &Path, object: InMemDicomObject) -> Result<(), WriteFault> {
     let encode = |e: &dyn std::fmt::Display| WriteFault::Encode(e.to_string());
@@ -261,6 +284,13 @@ mod tests {
             let error = (s.parse::<f64>().expect("a number") - v).abs();
             assert!(error <= 1e-9 * v.abs().max(1.0), "{s} for {v}");
         }
+    }
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!(civil_date(0), (1970, 1, 1));
+        assert_eq!(civil_date(11_016), (2000, 2, 29));
+        assert_eq!(civil_date(20_775), (2026, 11, 18));
     }
 
     #[test]

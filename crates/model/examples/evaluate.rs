@@ -7,7 +7,9 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, root, rest @ ..] = args.as_slice() else { return Err("usage: evaluate MODEL_DIR DATA_ROOT [all]".into()) };
+    let [dir, root, rest @ ..] = args.as_slice() else {
+        return Err("usage: evaluate MODEL_DIR DATA_ROOT [all]".into());
+    };
     let cases = if rest.iter().any(|a| a == "all") { Cases::All } else { Cases::Test };
     let dir = Path::new(dir);
     let model = Model::load_from(Card::read(dir)?, &dir.join(card::WEIGHTS_FILE))?;

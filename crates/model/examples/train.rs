@@ -1,7 +1,7 @@
 //! `cargo run --release -p lightbox-model --example train -- RECIPE.toml DATA_ROOT OUT [--resume]`
 
-use lightbox_model::train::{Recipe, TrainOptions, train};
 use lightbox_model::RunCx;
+use lightbox_model::train::{Recipe, TrainOptions, train};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;

@@ -284,10 +284,8 @@ impl Card {
     /// As [`Card::read`].
     pub fn read_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
-        let card: Self = toml::from_str(&text).map_err(|e| Error::CardSyntax {
-            reason: one_line(&e, &text),
-            path: path.to_owned(),
-        })?;
+        let card: Self = toml::from_str(&text)
+            .map_err(|e| Error::CardSyntax { reason: one_line(&e, &text), path: path.to_owned() })?;
         card.check()?;
         Ok(card)
     }
@@ -413,5 +411,85 @@ impl Card {
             baseline: None,
             notes: BTreeMap::new(),
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::arch::UNetConfig;
+    use crate::data::SplitSpec;
+
+    /// A small card whose weights do not exist.
+    pub(crate) fn card() -> Card {
+        Card {
+            name: "Lungs".into(),
+            licence: "CC BY 4.0".into(),
+            sha256: "0".repeat(64),
+            limits: vec!["Made up.".into()],
+            architecture: Architecture::Unet2d(UNetConfig {
+                inputs: 1,
+                outputs: 1,
+                channels: vec![4, 8],
+                merge_convs: 1,
+            }),
+            input: InputSpec { rows: 32, columns: 32, ..InputSpec::default() },
+            labels: vec![Label {
+                name: "Lungs".into(),
+                threshold: 0.5,
+                sides: Some(Sides { right: "Right lung".into(), left: "Left lung".into() }),
+            }],
+            fits: Fits { modality: vec!["CR".into(), "DX".into()], age_years: Some([1.0, 5.0]), ..Fits::default() },
+            data: Some(DataSpec {
+                set: "cxr-lungs".into(),
+                description: "x".into(),
+                licence: "CC BY 4.0".into(),
+                credit: "y".into(),
+                split: SplitSpec { seed: 1, validation: 0.2, test: 0.3 },
+                minimum_pair_score: 0.7,
+                counts: None,
+            }),
+            metrics: BTreeMap::from([("dice".into(), Interval { value: 0.9, low: 0.8, high: 0.95 })]),
+            baseline: Some(Baseline { method: BaselineMethod::OtsuDark, metrics: BTreeMap::new() }),
+            ..Card::stand_in("tiny")
+        }
+    }
+
+    fn read(text: &str) -> Result<Card> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(CARD_FILE), text).unwrap();
+        Card::read(dir.path())
+    }
+
+    #[test]
+    fn a_card_comes_back_from_toml() {
+        assert_eq!(read(&card().to_toml().unwrap()).unwrap(), card());
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let text = card().to_toml().unwrap();
+        let message = |text: &str| read(text).unwrap_err().to_string();
+        assert!(message(&text.replace("licence =", "license =")).contains("license"));
+        assert!(message(&format!("colour = 1\n{text}")).contains("colour"));
+        assert!(message(&text.replace("unet2d", "unet9d")).contains("unet9d"));
+        assert!(message(&text.replace("threshold = 0.5", "threshold = 1.5")).contains("threshold 1.5"));
+        assert!(message(&text.replace("rows = 32", "rows = 33")).contains("halved"));
+        assert!(message(&text.replace("id = \"tiny\"", "id = \"../up\"")).contains("lower-case"));
+        assert!(message(&text.replace(&"0".repeat(64), "abc")).contains("64 hex"));
+        assert!(message("no toml").contains("line 1"));
+        assert!(matches!(Card::read(Path::new("/nowhere/at/all")), Err(Error::Read { .. })));
+    }
+
+    #[test]
+    fn objections_say_what_does_not_fit() {
+        let fits = card().fits;
+        let adult = Candidate { modality: Some("DX"), age_years: Some(64.3), ..Candidate::default() };
+        assert_eq!(fits.objections(&adult), ["Trained on ages 1 to 5; this patient is 64."]);
+        let other = Candidate { modality: Some("MR"), ..Candidate::default() };
+        assert_eq!(fits.objections(&other), ["Trained on modality CR, DX; this image has MR."]);
+        let child = Candidate { modality: Some("cr"), age_years: Some(5.9), ..Candidate::default() };
+        assert!(fits.objections(&child).is_empty());
+        assert!(fits.objections(&Candidate::default()).is_empty());
     }
 }

@@ -1,8 +1,8 @@
 //! A model against ground truth, on persons that it never saw, beside the plain method of its card.
 
 use crate::card::{BaselineMethod, Card, InputSpec, Interval, metric_name};
-use crate::data::cxr::{self, LungCase, LungSet, Pair};
 use crate::data::Part;
+use crate::data::cxr::{self, LungCase, LungSet, Pair};
 use crate::image::{GreyImage, normalise, resize};
 use crate::run::RunCx;
 use crate::{Error, Model, Result, metrics, post};
@@ -56,11 +56,8 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
         return Err(missing(&format!("it names the data set '{}', for which there is no reader", data.set)));
     }
     let set = LungSet::open(data_root)?;
-    let chosen: Vec<&Pair> = set
-        .pairs
-        .iter()
-        .filter(|p| cases == Cases::All || data.split.part(&p.person) == Part::Test)
-        .collect();
+    let chosen: Vec<&Pair> =
+        set.pairs.iter().filter(|p| cases == Cases::All || data.split.part(&p.person) == Part::Test).collect();
     if chosen.is_empty() {
         let reason = "no person of it is held back by the card's split; use --cases all for a set that is new".into();
         return Err(Error::Data { set: data.set.clone(), reason });
@@ -83,10 +80,7 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
             if let Some(method) = &baseline {
                 plain.push((&pair.person, metrics::dice(&method.mask(&case), &case.mask)));
             }
-            (cx.progress)(
-                ours.len() as f32 / chosen.len() as f32,
-                &format!("Case {} of {}", ours.len(), chosen.len()),
-            );
+            (cx.progress)(ours.len() as f32 / chosen.len() as f32, &format!("Case {} of {}", ours.len(), chosen.len()));
         }
     }
     Ok(Evaluation {

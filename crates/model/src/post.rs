@@ -127,7 +127,8 @@ fn joined_cut(part: &[u32], number: u32, columns: usize) -> Option<f64> {
     let inner = first + quarter..=last - quarter;
     let least = inner.clone().map(|c| profile[c]).min()?;
     let candidates: Vec<usize> = inner.filter(|c| profile[*c] == least).collect();
-    Some(candidates[candidates.len() / 2] as f64 + 0.5)
+    let n = candidates.len();
+    Some((candidates[(n - 1) / 2] + candidates[n / 2]) as f64 / 2.0)
 }
 
 /// A probability plane to one mask, as the card says, at the plane's own resolution.

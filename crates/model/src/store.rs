@@ -71,10 +71,8 @@ impl Store {
         for (dir, added) in dirs {
             // An absent folder simply holds no models.
             let Ok(children) = std::fs::read_dir(dir) else { continue };
-            let mut folders: Vec<PathBuf> = children
-                .filter_map(|e| e.ok().map(|e| e.path()))
-                .filter(|p| p.join(CARD_FILE).is_file())
-                .collect();
+            let mut folders: Vec<PathBuf> =
+                children.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.join(CARD_FILE).is_file()).collect();
             folders.sort();
             for folder in folders {
                 let entry = read_entry(folder, added);

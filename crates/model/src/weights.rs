@@ -22,8 +22,7 @@ pub(crate) fn read_checked(id: &str, path: &Path, sha256: &str) -> Result<Vec<u8
     }
     let bytes = std::fs::read(path).map_err(Error::read(path))?;
     // Before the hash, because "cut short" says more than "another hash".
-    SafeTensors::deserialize(&bytes)
-        .map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
+    SafeTensors::deserialize(&bytes).map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
     let found = sha256_hex(&bytes);
     if !found.eq_ignore_ascii_case(sha256) {
         return Err(Error::WrongHash { id: id.into(), expected: sha256.into(), found });
@@ -33,8 +32,8 @@ pub(crate) fn read_checked(id: &str, path: &Path, sha256: &str) -> Result<Vec<u8
 
 /// All tensors of a file as f32.
 pub(crate) fn parse(id: &str, bytes: &[u8], path: &Path, device: &Device) -> Result<Tensors> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
+    let file =
+        SafeTensors::deserialize(bytes).map_err(|e| Error::Weights { reason: e.to_string(), path: path.into() })?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
         let values = floats(id, name, &view)?;

@@ -11,9 +11,7 @@ use candle_core::Tensor;
 
 /// The tensor `name`; callers have checked names and shapes, so a missing one is a fault of the architecture.
 fn tensor(tensors: &Tensors, name: String) -> Result<Tensor> {
-    tensors.get(&name).cloned().ok_or_else(|| {
-        Error::Tensor(candle_core::Error::CannotFindTensor { path: name }.bt())
-    })
+    tensors.get(&name).cloned().ok_or_else(|| Error::Tensor(candle_core::Error::CannotFindTensor { path: name }.bt()))
 }
 
 /// Convolution with bias and, where asked for, ReLU.
@@ -75,8 +73,11 @@ impl Up {
         let y = self.conv.forward(x)?;
         let (batch, channels, rows, columns) = y.dims4()?;
         let out = channels / 4;
-        Ok(y.reshape(&[batch, out, 2, 2, rows, columns][..])?
-            .permute([0, 1, 4, 2, 5, 3])?
-            .reshape((batch, out, 2 * rows, 2 * columns))?)
+        Ok(y.reshape(&[batch, out, 2, 2, rows, columns][..])?.permute([0, 1, 4, 2, 5, 3])?.reshape((
+            batch,
+            out,
+            2 * rows,
+            2 * columns,
+        ))?)
     }
 }

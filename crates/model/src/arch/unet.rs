@@ -148,3 +148,96 @@ impl UNet {
         self.head.forward(&x)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use candle_core::{Device, Var};
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn config() -> UNetConfig {
+        UNetConfig { inputs: 2, outputs: 3, channels: vec![4, 6, 8], merge_convs: 2 }
+    }
+
+    fn vars(config: &UNetConfig) -> Vec<(String, Var)> {
+        let random =
+            |shape: Vec<usize>| Var::from_tensor(&Tensor::randn(0f32, 0.3, shape, &Device::Cpu).unwrap()).unwrap();
+        config.shapes().into_iter().map(|(name, shape)| (name, random(shape))).collect()
+    }
+
+    fn tensors(vars: &[(String, Var)]) -> Tensors {
+        vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect()
+    }
+
+    #[test]
+    fn output_has_the_size_of_the_input() {
+        let net = UNet::new(&config(), &tensors(&vars(&config()))).unwrap();
+        let x = Tensor::randn(0f32, 1.0, (2, 2, 12, 20), &Device::Cpu).unwrap();
+        assert_eq!(net.forward(&x, &RunCx::silent()).unwrap().dims(), [2, 3, 12, 20]);
+        assert!(UNet::new(&config(), &Tensors::new()).is_err());
+    }
+
+    #[test]
+    fn impossible_numbers_are_refused() {
+        assert!(config().check(12, 20).is_ok());
+        assert!(config().check(10, 20).is_err());
+        assert!(UNetConfig { channels: vec![4], ..config() }.check(8, 8).is_err());
+        assert!(UNetConfig { channels: vec![4, 0], ..config() }.check(8, 8).is_err());
+        assert!(UNetConfig { merge_convs: 3, ..config() }.check(8, 8).is_err());
+    }
+
+    // The gradient along random directions against a central difference: one number that every layer enters.
+    #[test]
+    fn gradient_is_that_of_the_function() {
+        let mut random = StdRng::seed_from_u64(11);
+        let mut draw = |shape: &[usize], scale: f32| {
+            let values =
+                (0..shape.iter().product()).map(|_| scale * random.random_range(-1.0..1.0f32)).collect::<Vec<_>>();
+            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+        };
+        let weights: Tensors = config().shapes().into_iter().map(|(name, shape)| (name, draw(&shape, 0.5))).collect();
+        let vars: Vec<(String, Var)> = weights.iter().map(|(n, t)| (n.clone(), Var::from_tensor(t).unwrap())).collect();
+        let (x, toward) = (draw(&[2, 2, 8, 8], 1.5), draw(&[2, 3, 8, 8], 1.0));
+        let output = |tensors: &Tensors| {
+            // tanh: a function that is not linear in the last layer.
+            UNet::new(&config(), tensors).unwrap().forward(&x, &RunCx::silent()).unwrap().tanh().unwrap()
+        };
+        // Summed in f64, for the difference of two nearly equal sums is wanted.
+        let loss = |tensors: &Tensors| -> f64 {
+            let y = (output(tensors) * &toward).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            y.into_iter().map(f64::from).sum()
+        };
+        let grads = (output(&tensors(&vars)) * &toward).unwrap().sum_all().unwrap().backward().unwrap();
+        // A ReLU that flips on the way disturbs a direction, so the best of several counts.
+        let errors = (0..6).map(|_| {
+            let mut slope = 0.0;
+            let (mut up, mut down) = (Tensors::new(), Tensors::new());
+            for (name, var) in &vars {
+                let direction = draw(var.dims(), 1.0);
+                let grad = grads.get(var.as_tensor()).unwrap();
+                slope += f64::from((grad * &direction).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap());
+                let step = (direction * 1e-4).unwrap();
+                up.insert(name.clone(), (var.as_tensor() + &step).unwrap().detach());
+                down.insert(name.clone(), (var.as_tensor() - &step).unwrap().detach());
+            }
+            let numeric = (loss(&up) - loss(&down)) / 2e-4;
+            (slope - numeric).abs() / slope.abs().max(1.0)
+        });
+        let best = errors.fold(f64::INFINITY, f64::min);
+        assert!(best < 0.01, "relative error {best}");
+    }
+
+    #[test]
+    fn it_stops_between_layers() {
+        let net = UNet::new(&config(), &tensors(&vars(&config()))).unwrap();
+        let x = Tensor::zeros((1, 2, 8, 8), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let asked = AtomicUsize::new(0);
+        let cancelled = || asked.fetch_add(1, Ordering::Relaxed) == 3;
+        let cx = RunCx { cancelled: &cancelled, progress: &|_, _| {} };
+        assert!(matches!(net.forward(&x, &cx), Err(Error::Cancelled)));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+}

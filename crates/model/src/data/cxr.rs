@@ -99,12 +99,18 @@ impl LungSet {
     pub fn open(root: &Path) -> Result<Self> {
         let dir = root.join("cxr");
         if !dir.is_dir() {
-            return Err(fail(format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display())));
+            return Err(fail(format!(
+                "there is no folder {}; give the data root with --data or LIGHTBOX_DATA",
+                dir.display()
+            )));
         }
         let (images, masks) = (FileSet::open(&dir, "kermany224")?, FileSet::open(&dir, "lungmasks224")?);
         for (what, stem, set) in [("images", "kermany224", &images), ("masks", "lungmasks224", &masks)] {
             if set.is_empty() {
-                return Err(fail(format!("there are no {what}: {stem}.zip or {stem}/ is missing in {}", dir.display())));
+                return Err(fail(format!(
+                    "there are no {what}: {stem}.zip or {stem}/ is missing in {}",
+                    dir.display()
+                )));
             }
         }
         let csv = dir.join("lungmask_pairs.csv");
@@ -230,9 +236,8 @@ mod tests {
                 ]
             })
             .collect();
-        let in_part = |part| -> BTreeSet<String> {
-            names.iter().map(|n| person(n)).filter(|p| split.part(p) == part).collect()
-        };
+        let in_part =
+            |part| -> BTreeSet<String> { names.iter().map(|n| person(n)).filter(|p| split.part(p) == part).collect() };
         let (train, validation, test) = (in_part(Part::Train), in_part(Part::Validation), in_part(Part::Test));
         assert!(train.is_disjoint(&test) && train.is_disjoint(&validation) && validation.is_disjoint(&test));
         assert_eq!(train.len() + validation.len() + test.len(), 600);

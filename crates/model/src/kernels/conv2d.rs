@@ -2,9 +2,11 @@
 //! The im2col matrix never exists as a whole: a task owns NB output pixels, and for each block of
 //! KC rows of the im2col matrix it packs KC x NB floats (L2-sized) and multiplies all output
 //! channels with them before it goes on.
-use super::gemm::{Epilogue, MR, pack_a, panel};
+
+use super::gemm::{Epilogue, MR, isa, pack_a, panel};
 use super::threads::{Ptr, par_for, round_up, threads, uninit, with_scratch};
 
+/// Sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conv2dParams {
     /// Input channels.
@@ -24,10 +26,12 @@ pub(crate) struct Conv2dParams {
 }
 
 impl Conv2dParams {
+    /// Rows and columns of the output.
     pub(crate) fn out(&self, h: usize, w: usize) -> (usize, usize) {
         let o = |i: usize, k: usize| (i + 2 * self.padding - self.dilation * (k - 1) - 1) / self.stride + 1;
         (o(h, self.k_h), o(w, self.k_w))
     }
+    /// Rows of the im2col matrix.
     pub(crate) fn k(&self) -> usize {
         self.c_in * self.k_h * self.k_w
     }
@@ -51,16 +55,8 @@ impl PackedConv2d {
         Self { p, panels: pack_a(weight, p.k(), p.c_out, p.k()), bias: bias.map(<[f32]>::to_vec) }
     }
 
-    /// `x`: b x c_in x h x w. `res`: same shape as the output, added before the ReLU.
-    pub(crate) fn forward(
-        &self,
-        x: &[f32],
-        b: usize,
-        h: usize,
-        w: usize,
-        res: Option<&[f32]>,
-        relu: bool,
-    ) -> Vec<f32> {
+    /// `x`: b x c_in x h x w; result: b x c_out x out rows x out columns.
+    pub(crate) fn forward(&self, x: &[f32], b: usize, h: usize, w: usize, relu: bool) -> Vec<f32> {
         let p = self.p;
         let (oh, ow) = p.out(h, w);
         let (pix, k) = (oh * ow, p.k());
@@ -95,15 +91,12 @@ impl PackedConv2d {
                                 Some(v) if last => v[co..].as_ptr(),
                                 _ => std::ptr::null(),
                             },
-                            res: match res {
-                                Some(r) if last => r[off..].as_ptr(),
-                                _ => std::ptr::null(),
-                            },
                             relu: relu && last,
                         };
                         // SAFETY: tasks own disjoint (image, pixel range, channel range) parts.
                         unsafe {
                             panel(
+                                isa(),
                                 self.panels.as_ptr().add((pan * k + k0) * MR),
                                 cols.as_ptr(),
                                 ld,
@@ -125,7 +118,7 @@ impl PackedConv2d {
 }
 
 /// Rows `k0..k0+kc` of the im2col matrix for output pixels `p0..p0+n`, row stride `ld`.
-pub(crate) fn pack_im2col(
+fn pack_im2col(
     p: &Conv2dParams,
     img: &[f32],
     h: usize,

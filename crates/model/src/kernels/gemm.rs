@@ -2,7 +2,7 @@
 //!
 //! * rows of C are output channels, columns are pixels, because in NCHW the pixels are contiguous;
 //! * A (weights) is packed once as panels of MR rows, k-major: `a[k * MR + r]`;
-//! * B has rows of `ldb` floats: a packed im2col panel (`ldb` = block width) or a Winograd plane;
+//! * B has rows of `ldb` floats: a packed im2col panel, `ldb` = block width;
 //! * 8 x 3 accumulators of 16 lanes use 24 of the 32 zmm registers; 3 hold B, and A comes in as
 //!   embedded broadcasts. Per k: 24 FMA, 3 vector loads, 8 broadcasts, so the load ports idle half
 //!   of the time. Zen 4 retires one 512-bit FMA a cycle, latency 4: 24 chains are plenty.
@@ -13,27 +13,25 @@ pub(crate) const MR: usize = 8;
 /// Columns of a full micro-tile.
 pub(crate) const NR: usize = 48;
 
-/// What to do with the accumulators. `bias`/`res` may be null.
+/// What to do with the accumulators.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue {
     /// Start from the C that is there already (second and later K blocks).
     pub(crate) accumulate: bool,
-    /// One value per row, already offset to the first row of the tile.
+    /// One value per row, already offset to the first row of the tile; may be null.
     pub(crate) bias: *const f32,
-    /// Residual to add, addressed exactly like C.
-    pub(crate) res: *const f32,
+    /// Whether max(0, .) is applied at the end.
     pub(crate) relu: bool,
 }
 
-impl Epilogue {
-    pub(crate) const NONE: Self =
-        Self { accumulate: false, bias: std::ptr::null(), res: std::ptr::null(), relu: false };
-}
-
+/// An instruction set; later ones are better.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Isa {
+    /// Whatever the build targets.
     Portable,
+    /// AVX2 and FMA.
     Avx2,
+    /// AVX-512F.
     Avx512,
 }
 
@@ -42,7 +40,7 @@ pub(crate) fn isa() -> Isa {
     use std::sync::OnceLock;
     static ISA: OnceLock<Isa> = OnceLock::new();
     *ISA.get_or_init(|| {
-        #[allow(unused_mut)]
+        #[allow(unused_mut, reason = "other processors have one set only")]
         let mut best = Isa::Portable;
         #[cfg(target_arch = "x86_64")]
         {
@@ -61,16 +59,13 @@ pub(crate) fn isa() -> Isa {
     })
 }
 
-pub(crate) fn has_avx512() -> bool {
-    isa() == Isa::Avx512
-}
-
 /// One row panel of A times `cols` columns of B.
 ///
 /// # Safety
-/// `a`: `k * MR` floats; `b`: `k` rows of `ldb`, readable up to `cols` rounded up to 16;
-/// `c` (and `res`): `rows` rows of `ldc`, writable up to `cols`; `bias`: `rows` floats.
+/// `isa` is one that this machine has. `a`: `k * MR` floats; `b`: `k` rows of `ldb`, readable up to `cols` rounded up to 16;
+/// `c`: `rows` rows of `ldc`, writable up to `cols`; `bias`: `rows` floats.
 pub(crate) unsafe fn panel(
+    isa: Isa,
     a: *const f32,
     b: *const f32,
     ldb: usize,
@@ -81,22 +76,18 @@ pub(crate) unsafe fn panel(
     cols: usize,
     ep: Epilogue,
 ) {
-    let isa = isa();
     let mut j = 0;
     while j < cols {
         let n = (cols - j).min(NR);
-        let mut e = ep;
-        if !e.res.is_null() {
-            e.res = unsafe { e.res.add(j) };
-        }
+        // SAFETY: the caller's promise, for the columns from j on.
         unsafe {
             let (b, c) = (b.add(j), c.add(j));
             #[cfg(target_arch = "x86_64")]
             if isa == Isa::Avx512 {
                 match n.div_ceil(16) {
-                    1 => x86::micro::<1>(a, b, ldb, k, c, ldc, rows, n, e),
-                    2 => x86::micro::<2>(a, b, ldb, k, c, ldc, rows, n, e),
-                    _ => x86::micro::<3>(a, b, ldb, k, c, ldc, rows, n, e),
+                    1 => x86::micro::<1>(a, b, ldb, k, c, ldc, rows, n, ep),
+                    2 => x86::micro::<2>(a, b, ldb, k, c, ldc, rows, n, ep),
+                    _ => x86::micro::<3>(a, b, ldb, k, c, ldc, rows, n, ep),
                 }
                 j += n;
                 continue;
@@ -105,8 +96,8 @@ pub(crate) unsafe fn panel(
             let n16 = n.min(16);
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => x86::portable_avx2(a, b, ldb, k, c, ldc, rows, n16, e),
-                _ => portable::<false>(a, b, ldb, k, c, ldc, rows, n16, e),
+                Isa::Avx2 => x86::portable_avx2(a, b, ldb, k, c, ldc, rows, n16, ep),
+                _ => portable::<false>(a, b, ldb, k, c, ldc, rows, n16, ep),
             }
             j += n16;
         }
@@ -138,8 +129,7 @@ unsafe fn portable<const FMA: bool>(
                 let av = &*(a.add(kk * MR + half) as *const [f32; 4]);
                 for r in 0..4 {
                     for l in 0..W {
-                        acc[r][l] =
-                            if FMA { av[r].mul_add(bv[l], acc[r][l]) } else { acc[r][l] + av[r] * bv[l] };
+                        acc[r][l] = if FMA { av[r].mul_add(bv[l], acc[r][l]) } else { acc[r][l] + av[r] * bv[l] };
                     }
                 }
             }
@@ -157,9 +147,6 @@ unsafe fn portable<const FMA: bool>(
                     if !ep.bias.is_null() {
                         x += *ep.bias.add(row);
                     }
-                    if !ep.res.is_null() {
-                        x += *ep.res.add(row * ldc + l);
-                    }
                     *p = if ep.relu { x.max(0.0) } else { x };
                 }
             }
@@ -168,19 +155,19 @@ unsafe fn portable<const FMA: bool>(
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod x86 {
+mod x86 {
     use super::{Epilogue, MR};
     use std::arch::x86_64::*;
 
     /// Mask for vector `v` of a tile that has `cols` valid columns.
     #[inline(always)]
-    pub(crate) fn mask(cols: usize, v: usize) -> __mmask16 {
+    fn mask(cols: usize, v: usize) -> __mmask16 {
         let left = cols.saturating_sub(v * 16).min(16);
         ((1u32 << left) - 1) as __mmask16
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(crate) unsafe fn portable_avx2(
+    pub(super) unsafe fn portable_avx2(
         a: *const f32,
         b: *const f32,
         ldb: usize,
@@ -191,11 +178,12 @@ pub(crate) mod x86 {
         cols: usize,
         ep: Epilogue,
     ) {
+        // SAFETY: the caller's promise.
         unsafe { super::portable::<true>(a, b, ldb, k, c, ldc, rows, cols, ep) }
     }
 
     #[target_feature(enable = "avx512f")]
-    pub(crate) unsafe fn micro<const NV: usize>(
+    pub(super) unsafe fn micro<const NV: usize>(
         mut a: *const f32,
         mut b: *const f32,
         ldb: usize,
@@ -206,6 +194,7 @@ pub(crate) mod x86 {
         cols: usize,
         ep: Epilogue,
     ) {
+        // SAFETY: the caller's promise; masked loads and stores touch valid columns only.
         unsafe {
             let mut acc = [[_mm512_setzero_ps(); NV]; MR];
             for _ in 0..k {
@@ -236,9 +225,6 @@ pub(crate) mod x86 {
                     if !ep.bias.is_null() {
                         x = _mm512_add_ps(x, _mm512_set1_ps(*ep.bias.add(r)));
                     }
-                    if !ep.res.is_null() {
-                        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(m, ep.res.add(at)));
-                    }
                     if ep.relu {
                         x = _mm512_max_ps(x, _mm512_setzero_ps());
                     }
@@ -261,4 +247,36 @@ pub(crate) fn pack_a(src: &[f32], lda: usize, rows: usize, k: usize) -> Vec<f32>
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_multiplies_alike() {
+        let (k, cols, rows, ldb, ldc) = (37, 53, 5, 64, 60);
+        let a: Vec<f32> = (0..k * MR).map(|i| ((i * 37) % 19) as f32 - 9.0).collect();
+        let b: Vec<f32> = (0..k * ldb).map(|i| ((i * 53) % 23) as f32 - 11.0).collect();
+        let bias = [1.0f32, -2.0, 3.0, -4.0, 5.0, 0.0, 0.0, 0.0];
+        for set in [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|set| *set <= isa()) {
+            for relu in [false, true] {
+                let mut c = vec![7f32; rows * ldc];
+                let ep = Epilogue { accumulate: true, bias: bias.as_ptr(), relu };
+                // SAFETY: the buffers have the sizes that `panel` asks for.
+                unsafe { panel(set, a.as_ptr(), b.as_ptr(), ldb, k, c.as_mut_ptr(), ldc, rows, cols, ep) };
+                for r in 0..rows {
+                    for j in 0..ldc {
+                        // Small whole numbers: exact in f32 in any order.
+                        let product: f32 = (0..k).map(|i| a[i * MR + r] * b[i * ldb + j]).sum();
+                        let mut expected = if j < cols { product + 7.0 + bias[r] } else { 7.0 };
+                        if relu && j < cols {
+                            expected = expected.max(0.0);
+                        }
+                        assert_eq!(c[r * ldc + j], expected, "{set:?} row {r} column {j}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Gradients of conv2d.
+
 use super::conv2d::{Conv2dParams, PackedConv2d};
-use super::gemm::{MR, NR, has_avx512};
+use super::gemm::{Isa, MR, NR, isa};
 use super::threads::{Ptr, par_for, round_up, uninit};
 use rayon::prelude::*;
 
@@ -33,7 +34,7 @@ pub(crate) fn input_col2im(p: &Conv2dParams, w: &[f32], gy: &[f32], b: usize, h:
     let gemm = PackedConv2d::new(one, &wt, None);
     let mut gx = vec![0f32; b * p.c_in * h * wd];
     for bi in 0..b {
-        let cols = gemm.forward(&gy[bi * p.c_out * pix..][..p.c_out * pix], 1, oh, ow, None, false);
+        let cols = gemm.forward(&gy[bi * p.c_out * pix..][..p.c_out * pix], 1, oh, ow, false);
         let dst = Ptr(gx.as_mut_ptr());
         par_for(p.c_in, |c| {
             // SAFETY: one plane per task.
@@ -121,6 +122,7 @@ pub(crate) fn weight(p: &Conv2dParams, x: &[f32], gy: &[f32], b: usize, h: usize
             for y0 in (0..oh).step_by(rows) {
                 for j in (0..ldc).step_by(NR) {
                     for pan in g * group..((g + 1) * group).min(panels) {
+                        // SAFETY: each offset lies in the padded image.
                         let a = std::array::from_fn::<_, MR, _>(|r| unsafe {
                             xp.as_ptr().add(bi * p.c_in * plane + off[pan * MR + r])
                         });
@@ -131,7 +133,7 @@ pub(crate) fn weight(p: &Conv2dParams, x: &[f32], gy: &[f32], b: usize, h: usize
                             let out = dst.at(pan * MR * ldc + j);
                             let y = (y0, (y0 + rows).min(oh));
                             let geo = Geometry { y, ow, pw, stride: p.stride, ldc };
-                            match (has_avx512(), n) {
+                            match (isa() == Isa::Avx512, n) {
                                 #[cfg(target_arch = "x86_64")]
                                 (true, 1) => micro_x86::<1>(&a, gt, out, geo),
                                 #[cfg(target_arch = "x86_64")]
@@ -168,6 +170,7 @@ struct Geometry {
 #[target_feature(enable = "avx512f")]
 unsafe fn micro_x86<const NV: usize>(a: &[*const f32; MR], gt: *const f32, out: *mut f32, g: Geometry) {
     use std::arch::x86_64::*;
+    // SAFETY: the caller's promise: rows and columns of `g` stay inside all three buffers.
     unsafe {
         let mut acc = [[_mm512_setzero_ps(); NV]; MR];
         for r in 0..MR {
@@ -206,6 +209,7 @@ unsafe fn micro_portable(a: &[*const f32; MR], gt: *const f32, out: *mut f32, g:
     for r in 0..MR {
         for j in (0..n).step_by(16) {
             let mut acc = [0f32; 16];
+            // SAFETY: as for the AVX-512 twin.
             unsafe {
                 for y in g.y.0..g.y.1 {
                     for x in 0..g.ow {

@@ -85,7 +85,7 @@ impl CustomOp3 for ConvOp {
         }
         let (x, weight, bias) =
             (contiguous(x, x_layout)?, contiguous(weight, weight_layout)?, contiguous(bias, bias_layout)?);
-        let out = PackedConv2d::new(p, &weight, Some(&bias)).forward(&x, batch, rows, columns, None, self.relu);
+        let out = PackedConv2d::new(p, &weight, Some(&bias)).forward(&x, batch, rows, columns, self.relu);
         let (rows_out, columns_out) = p.out(rows, columns);
         Ok((CpuStorage::F32(out), (batch, p.c_out, rows_out, columns_out).into()))
     }
@@ -173,7 +173,7 @@ impl CustomOp2 for GradInput {
             // A convolution of the gradient with the flipped, transposed filter.
             let q = Conv2dParams { c_in: p.c_out, c_out: p.c_in, padding: p.k_h - 1 - p.padding, ..p };
             let flipped = grad::flip_transpose(&weight, &p);
-            PackedConv2d::new(q, &flipped, None).forward(&grad, batch, rows_out, columns_out, None, false)
+            PackedConv2d::new(q, &flipped, None).forward(&grad, batch, rows_out, columns_out, false)
         } else {
             grad::input_col2im(&p, &weight, &grad, batch, self.rows, self.columns)
         };
@@ -205,5 +205,64 @@ impl CustomOp2 for GradWeight {
         let p = self.op.params(&shape)?;
         let out = grad::weight(&p, &contiguous(x, x_layout)?, &contiguous(grad, grad_layout)?, batch, rows, columns);
         Ok((CpuStorage::F32(out), shape))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    fn random(shape: &[usize]) -> Tensor {
+        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
+    }
+
+    /// Largest difference relative to the largest value.
+    fn difference(a: &Tensor, b: &Tensor) -> f32 {
+        let largest = b.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+        let worst = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        worst.to_scalar::<f32>().unwrap() / largest.max(1e-6)
+    }
+
+    // candle's own conv2d and its gradients are right for square inputs, only slow.
+    #[test]
+    fn values_and_gradients_are_candles() {
+        for (c_in, c_out, k, stride, size, batch, relu) in [
+            (1, 5, 3, 1, 9, 2, true),
+            (7, 12, 3, 2, 16, 2, true),
+            (20, 9, 1, 1, 14, 1, false),
+            (48, 33, 3, 1, 20, 2, true),
+            (3, 8, 3, 2, 4, 3, false),
+        ] {
+            let x = Var::from_tensor(&random(&[batch, c_in, size, size])).unwrap();
+            let w = Var::from_tensor(&random(&[c_out, c_in, k, k])).unwrap();
+            let b = Var::from_tensor(&random(&[c_out])).unwrap();
+            let op = ConvOp { stride, padding: k / 2, relu, needs_grad_x: true };
+            let ours = op.forward(&x, &w, &b).unwrap();
+            let theirs = x.conv2d(&w, k / 2, stride, 1, 1).unwrap();
+            let theirs = theirs.broadcast_add(&b.reshape((1, c_out, 1, 1)).unwrap()).unwrap();
+            let theirs = if relu { theirs.relu().unwrap() } else { theirs };
+            let what = format!("{c_in}->{c_out} k{k} s{stride}");
+            assert!(difference(&ours, &theirs) < 1e-5, "{what}");
+            let toward = random(ours.dims());
+            let ours = (ours * &toward).unwrap().sum_all().unwrap().backward().unwrap();
+            let theirs = (theirs * &toward).unwrap().sum_all().unwrap().backward().unwrap();
+            for (name, var) in [("x", &x), ("weight", &w), ("bias", &b)] {
+                assert!(difference(ours.get(var).unwrap(), theirs.get(var).unwrap()) < 1e-4, "{what} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn strided_tensors_and_wrong_shapes() {
+        let op = ConvOp { stride: 1, padding: 1, relu: false, needs_grad_x: true };
+        let x = random(&[2, 6, 8, 4]);
+        let (w, b) = (random(&[3, 6, 3, 3]), random(&[3]));
+        let turned = x.transpose(2, 3).unwrap();
+        let copied = turned.contiguous().unwrap();
+        let (a, c) = (op.forward(&turned, &w, &b).unwrap(), op.forward(&copied, &w, &b).unwrap());
+        assert_eq!(difference(&a, &c), 0.0);
+        assert!(op.forward(&random(&[1, 5, 8, 8]), &w, &b).is_err());
+        assert!(op.forward(&x, &w, &random(&[4])).is_err());
     }
 }

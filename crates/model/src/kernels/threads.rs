@@ -1,16 +1,20 @@
-//! Small helpers: threads, uninitialised buffers, per-thread scratch.
+//! Threads, uninitialised buffers, per-thread scratch.
+
 use std::cell::RefCell;
 
 /// A raw pointer that may cross threads. Every user writes disjoint parts through it.
 #[derive(Clone, Copy)]
 pub(crate) struct Ptr(pub(crate) *mut f32);
+// SAFETY: a plain address; whoever dereferences it says why no other thread touches that part.
 unsafe impl Send for Ptr {}
+// SAFETY: as above.
 unsafe impl Sync for Ptr {}
 impl Ptr {
     /// # Safety
     /// `i` must stay inside the allocation.
     #[inline(always)]
     pub(crate) unsafe fn at(self, i: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
         unsafe { self.0.add(i) }
     }
 }
@@ -19,7 +23,7 @@ impl Ptr {
 /// (and page-fault) every page once more than needed, on a single thread.
 pub(crate) fn uninit(len: usize) -> Vec<f32> {
     let mut v = Vec::with_capacity(len);
-    #[allow(clippy::uninit_vec)]
+    #[allow(clippy::uninit_vec, reason = "skipping the fill is the purpose")]
     // SAFETY: f32 has no invalid bit patterns and every kernel writes all of its output.
     unsafe {
         v.set_len(len)
@@ -27,6 +31,7 @@ pub(crate) fn uninit(len: usize) -> Vec<f32> {
     v
 }
 
+/// Threads of the pool that the kernels run on.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
 }
@@ -59,6 +64,7 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     r
 }
 
+/// The next multiple of `to`.
 pub(crate) fn round_up(x: usize, to: usize) -> usize {
     x.div_ceil(to) * to
 }

@@ -27,7 +27,12 @@ fn fingerprint(recipe: &Recipe) -> Result<String> {
 pub(crate) fn save(dir: &Path, recipe: &Recipe, steps: usize, optimiser: &Optimiser, curve: &Curve) -> Result<()> {
     let mut all = Tensors::new();
     let weights_now = optimiser.tensors();
-    let groups = [("weight", &weights_now), ("first", &optimiser.first), ("second", &optimiser.second), ("mean", &optimiser.mean)];
+    let groups = [
+        ("weight", &weights_now),
+        ("first", &optimiser.first),
+        ("second", &optimiser.second),
+        ("mean", &optimiser.mean),
+    ];
     for (prefix, tensors) in groups {
         all.extend(tensors.iter().map(|(name, t)| (format!("{prefix}/{name}"), t.clone())));
     }
@@ -35,6 +40,8 @@ pub(crate) fn save(dir: &Path, recipe: &Recipe, steps: usize, optimiser: &Optimi
         ("steps".to_owned(), steps.to_string()),
         ("recipe".to_owned(), fingerprint(recipe)?),
         ("curve".to_owned(), curve.to_csv()),
+        // `{:?}` of an f64 reads back as the same number.
+        ("open_losses".to_owned(), format!("{:?} {}", curve.open.0, curve.open.1)),
     ]);
     write_atomic(&dir.join(CHECKPOINT_FILE), &weights::to_bytes(&all, Some(fields))?)
 }
@@ -54,7 +61,12 @@ pub(crate) fn load(dir: &Path, recipe: &Recipe) -> Result<(usize, Optimiser, Cur
         return Err(fail("it was made by another recipe; train without --resume or into another folder".into()));
     }
     let steps = field("steps")?.parse().map_err(|_| fail("its number of steps is not readable".into()))?;
-    let curve = Curve::from_csv(field("curve")?).ok_or_else(|| fail("its curve is not readable".into()))?;
+    let unreadable = || fail("its curve is not readable".into());
+    let mut curve = Curve::from_csv(field("curve")?).ok_or_else(unreadable)?;
+    curve.open = field("open_losses")?
+        .split_once(' ')
+        .and_then(|(sum, count)| Some((sum.parse().ok()?, count.parse().ok()?)))
+        .ok_or_else(unreadable)?;
     let all = weights::parse(&recipe.id, &bytes, &path, &Device::Cpu)?;
     let group = |prefix: &str| -> Result<Tensors> {
         let tensors: Tensors = all

@@ -16,15 +16,29 @@ pub(crate) struct Row {
     pub(crate) validation_dice: Option<f64>,
 }
 
-/// All rows of a training.
+/// All rows of a training, and the losses since the last row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Curve {
     pub(crate) rows: Vec<Row>,
+    /// Sum and number of the losses that no row holds yet.
+    pub(crate) open: (f64, u32),
 }
 
 const HEADER: &str = "step,loss,validation_dice";
 
 impl Curve {
+    /// Takes the loss of one update.
+    pub(crate) fn add(&mut self, loss: f64) {
+        self.open.0 += loss;
+        self.open.1 += 1;
+    }
+
+    /// Makes a row of the losses since the last one.
+    pub(crate) fn close(&mut self, step: usize, validation_dice: Option<f64>) {
+        let (sum, count) = std::mem::take(&mut self.open);
+        self.rows.push(Row { step, loss: sum / f64::from(count.max(1)), validation_dice });
+    }
+
     pub(crate) fn to_csv(&self) -> String {
         let mut text = format!("{HEADER}\n");
         for row in &self.rows {
@@ -51,7 +65,7 @@ impl Curve {
                 Some(Row { step, loss, validation_dice })
             })
             .collect::<Option<_>>()?;
-        Some(Self { rows })
+        Some(Self { rows, open: (0.0, 0) })
     }
 
     /// The curve as a PNG: loss in blue (scale left), validation Dice in orange (scale right, 0 to 1).
@@ -62,7 +76,8 @@ impl Curve {
         const RIGHT: f64 = 60.0;
         const TOP: f64 = 20.0;
         const BOTTOM: f64 = 40.0;
-        let (blue, orange, grey, ink) = (Rgb([31, 97, 170]), Rgb([214, 106, 20]), Rgb([225, 225, 225]), Rgb([60, 60, 60]));
+        let (blue, orange, grey, ink) =
+            (Rgb([31, 97, 170]), Rgb([214, 106, 20]), Rgb([225, 225, 225]), Rgb([60, 60, 60]));
         let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([255, 255, 255]));
         let last = self.rows.last().map_or(1, |r| r.step).max(1) as f64;
         let highest = self.rows.iter().map(|r| r.loss).fold(0.0, f64::max).max(1e-6);
@@ -149,7 +164,8 @@ mod tests {
     #[test]
     fn csv_comes_back_and_png_opens() {
         let row = |step, loss, validation_dice| Row { step, loss, validation_dice };
-        let curve = Curve { rows: vec![row(10, 1.5, None), row(20, 0.75, Some(0.5)), row(30, 0.25, Some(0.75))] };
+        let rows = vec![row(10, 1.5, None), row(20, 0.75, Some(0.5)), row(30, 0.25, Some(0.75))];
+        let curve = Curve { rows, open: (0.0, 0) };
         assert_eq!(Curve::from_csv(&curve.to_csv()).unwrap(), curve);
         assert!(Curve::from_csv("x\n1").is_none());
         let drawn = image::load_from_memory(&curve.to_png().unwrap()).unwrap().into_rgb8();

@@ -34,7 +34,8 @@ mod tests {
         let formula = |z: &[f64]| -> f64 {
             let p: Vec<f64> = z.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
             let t = t.map(f64::from);
-            let ce: f64 = z.iter().zip(t).map(|(z, t)| z.max(0.0) - z * t + (1.0 + (-z.abs()).exp()).ln()).sum::<f64>() / 4.0;
+            let ce: f64 =
+                z.iter().zip(t).map(|(z, t)| z.max(0.0) - z * t + (1.0 + (-z.abs()).exp()).ln()).sum::<f64>() / 4.0;
             let both: f64 = p.iter().zip(t).map(|(p, t)| p * t).sum();
             let all: f64 = p.iter().sum::<f64>() + t.iter().sum::<f64>();
             ce + 1.0 - (2.0 * both + 1.0) / (all + 1.0)

@@ -12,8 +12,8 @@ pub mod recipe;
 
 use crate::arch::{Architecture, Network, Tensors};
 use crate::card::{BaselineMethod, CARD_FILE, Counts, WEIGHTS_FILE};
-use crate::data::cxr::{self, LungCase, LungSet, Pair};
 use crate::data::Part;
+use crate::data::cxr::{self, LungCase, LungSet, Pair};
 use crate::evaluate::{self, Evaluation};
 use crate::files::write_atomic;
 use crate::image::resize;
@@ -21,11 +21,11 @@ use crate::run::RunCx;
 use crate::segment::MEAN_MASK;
 use crate::{Card, Error, Model, Result, metrics, post, weights};
 use candle_core::{Device, Tensor};
-use curve::{Curve, Row};
+use curve::Curve;
 use optimiser::Optimiser;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::SeedableRng;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -150,7 +150,9 @@ impl Cases {
         }
         let set = LungSet::open(root)?;
         let sure = |p: &&Pair| p.score.is_none_or(|s| s >= spec.minimum_pair_score);
-        let part = |wanted: Part| -> Vec<&Pair> { set.pairs.iter().filter(|p| spec.split.part(&p.person) == wanted).collect() };
+        let part = |wanted: Part| -> Vec<&Pair> {
+            set.pairs.iter().filter(|p| spec.split.part(&p.person) == wanted).collect()
+        };
         let train: Vec<&Pair> = part(Part::Train).into_iter().filter(sure).collect();
         let validation: Vec<&Pair> = part(Part::Validation).into_iter().filter(sure).collect();
         let test = part(Part::Test);
@@ -200,7 +202,6 @@ fn run(
         (0, Optimiser::new(&initial_weights(&recipe.architecture, t.seed, device)?)?, Curve::default())
     };
     let mut order = Order::new(cases.train.len(), t.seed);
-    let (mut sum, mut count) = (0.0, 0);
     for step in start..t.steps {
         let chosen: Vec<(usize, u64)> = (0..t.batch).map(|i| order.at(step * t.batch + i)).collect();
         let loss = {
@@ -218,8 +219,7 @@ fn run(
             }
             value
         };
-        sum += loss;
-        count += 1;
+        curve.add(loss);
         let done = step + 1;
         let validate = done % t.validate_every == 0 || done == t.steps;
         if validate || done % CURVE_EVERY == 0 {
@@ -229,8 +229,7 @@ fn run(
             } else {
                 None
             };
-            curve.rows.push(Row { step: done, loss: sum / f64::from(count), validation_dice });
-            (sum, count) = (0.0, 0);
+            curve.close(done, validation_dice);
         }
         if done % t.checkpoint_every == 0 || done == t.steps {
             checkpoint::save(dir, recipe, done, &optimiser, &curve)?;
@@ -331,12 +330,7 @@ fn mean_dice(card: &Card, network: &Network, cases: &[LungCase], cx: &RunCx<'_>)
 }
 
 /// Sets the threshold that is best on the validation persons; returns their mean Dice with it.
-fn choose_threshold(
-    card: &mut Card,
-    network: &Network,
-    cases: &[LungCase],
-    cx: &RunCx<'_>,
-) -> Result<f64> {
+fn choose_threshold(card: &mut Card, network: &Network, cases: &[LungCase], cx: &RunCx<'_>) -> Result<f64> {
     let candidates: Vec<f32> = (6..=14).map(|i| i as f32 * 0.05).collect();
     let mut sums = vec![0.0; candidates.len()];
     each_probability(card, network, cases, cx, |case, plane| {

@@ -36,12 +36,8 @@ pub(crate) fn learning_rate(training: &Training, step: usize) -> f64 {
 impl Optimiser {
     /// Starts from weights.
     pub(crate) fn new(weights: &Tensors) -> Result<Self> {
-        let mut new = Self {
-            vars: BTreeMap::new(),
-            first: Tensors::new(),
-            second: Tensors::new(),
-            mean: Tensors::new(),
-        };
+        let mut new =
+            Self { vars: BTreeMap::new(), first: Tensors::new(), second: Tensors::new(), mean: Tensors::new() };
         for (name, tensor) in weights {
             new.vars.insert(name.clone(), Var::from_tensor(tensor)?);
             new.first.insert(name.clone(), tensor.zeros_like()?);

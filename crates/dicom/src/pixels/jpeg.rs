@@ -1,0 +1,92 @@
+//! JPEG (ISO 10918-1): baseline, extended, progressive through libjpeg-turbo-rs; lossless by our own decoder.
+
+use libjpeg_turbo_rs::{ColorSpace, Decoder, DecodeLimits};
+
+use super::marker::{self, Sof};
+use super::module::{ImageModule, Photometric};
+use super::{Coded, Pattern, jpeg_lossless};
+
+pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
+    let sof = marker::sof(data).ok_or("it has no frame header")?;
+    marker::check(sof.rows, sof.columns, sof.components, m)?;
+    match sof.code {
+        0xC3 => jpeg_lossless::decode(data, m),
+        0xC0..=0xC2 | 0xC9 | 0xCA => dct(data, sof, m),
+        other => Err(format!("its process (SOF{}) is not read", other & 0x0F)),
+    }
+}
+
+fn limits(m: &ImageModule) -> DecodeLimits {
+    let pixels = m.pixels() as u64;
+    DecodeLimits {
+        max_width: m.columns,
+        max_height: m.rows,
+        max_pixels: pixels,
+        max_scans: 1000,
+        // Coefficients, planes and output; progressive needs the most.
+        max_memory: Some((64 << 20) + pixels * 48),
+    }
+}
+
+/// Whether the stream's components are YCbCr: APP14 decides, then the photometric interpretation.
+fn is_ybr(data: &[u8], m: &ImageModule) -> bool {
+    match marker::adobe_transform(data) {
+        Some(0) => false,
+        Some(_) => true,
+        None => matches!(m.photometric, Photometric::YbrFull | Photometric::YbrFull422 | Photometric::YbrPartial),
+    }
+}
+
+fn dct(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
+    if sof.precision > 8 {
+        return dct_12(data, m);
+    }
+    let reason = |e: libjpeg_turbo_rs::JpegError| e.to_string();
+    let colour = m.samples == 3;
+    let ybr = colour && is_ybr(data, m);
+    let configure = |lenient: bool| -> Result<Decoder<'_>, String> {
+        let mut decoder = Decoder::new_with_limits(data, limits(m)).map_err(reason)?;
+        decoder.set_lenient(lenient);
+        if colour {
+            // The decoder guesses the stream's colour space from its markers; what is asked for depends on what it is.
+            let guess = decoder.jpeg_color_space();
+            decoder.set_output_colorspace(match (ybr, guess) {
+                (false, ColorSpace::YCbCr) => ColorSpace::YCbCr,
+                _ => ColorSpace::Rgb,
+            });
+        }
+        Ok(decoder)
+    };
+    let strict = configure(false)?;
+    let converted = strict.jpeg_color_space() == ColorSpace::YCbCr;
+    let (image, note) = match strict.decode_image() {
+        Ok(image) => (image, None),
+        // A stream that breaks off shows what it holds.
+        Err(first) => match configure(true)?.decode_image() {
+            Ok(image) => (image, Some(format!("the JPEG data is damaged ({first}); what could be read is shown"))),
+            Err(_) => return Err(first.to_string()),
+        },
+    };
+    if image.data.len() != m.pixels() * m.samples {
+        return Err("it unpacks to another size than it says".into());
+    }
+    Ok(Coded { pattern: Pattern::U8(image.data), components: m.samples, is_rgb: !ybr || converted, note })
+}
+
+fn dct_12(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
+    if m.samples != 1 {
+        return Err("colour of 12 bits is not read".into());
+    }
+    let (image, note) = match libjpeg_turbo_rs::precision::decompress_12bit_with_limits(data, &limits(m)) {
+        Ok(image) => (image, None),
+        Err(first) => match libjpeg_turbo_rs::precision::decompress_12bit_lenient(data) {
+            Ok((image, _)) => (image, Some(format!("the JPEG data is damaged ({first}); what could be read is shown"))),
+            Err(_) => return Err(first.to_string()),
+        },
+    };
+    if image.data.len() != m.pixels() {
+        return Err("it unpacks to another size than it says".into());
+    }
+    let values = image.data.into_iter().map(|v| v as u16).collect();
+    Ok(Coded { pattern: Pattern::U16(values), components: 1, is_rgb: true, note })
+}

@@ -1,0 +1,144 @@
+//! What panels and views are given, and what they give back.
+//!
+//! They read [`Cx`] and push wishes into [`Out`]; nothing else. So the order in which they are drawn cannot matter, and
+//! a test draws one without the rest.
+
+use std::collections::BTreeMap;
+
+use egui::TextureId;
+use lightbox_core::{PatientPos, Plane};
+use lightbox_session::workspace::StudyListMode;
+use lightbox_session::{AnnotationId, Command, Session, StackId};
+
+use crate::theme::Tokens;
+
+/// Everything that a panel may read.
+#[derive(Clone, Copy)]
+pub struct Cx<'a> {
+    /// The state.
+    pub session: &'a Session,
+    /// Colours of the theme.
+    pub tokens: &'a Tokens,
+    /// The window's own state that several parts read.
+    pub ui: &'a UiState,
+    /// Thumbnails that are ready, with their sizes in pixels.
+    pub thumbnails: &'a BTreeMap<StackId, (TextureId, [usize; 2])>,
+    /// How much room there is.
+    pub room: Room,
+    /// What models run on: `CPU, 2 cores`.
+    pub device: &'a str,
+    /// Memory of this program, and of the machine; 0 where the system does not tell.
+    pub memory_bytes: [u64; 2],
+    /// Wall clock, `HH:MM`.
+    pub clock: &'a str,
+}
+
+/// What follows from the width of the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// Width of the window in points.
+    pub width_pt: f32,
+    /// How the study list is really shown: an open right panel may shrink it below the reader's wish.
+    pub studies: StudyListMode,
+    /// The find field of the top bar is an icon (under 1360).
+    pub find_is_icon: bool,
+    /// Seldom used options of the active tool leave the top bar (under 1360).
+    pub few_options: bool,
+}
+
+/// State of the window that is no part of the session: gone with the window, and nobody's work.
+#[derive(Debug, Clone, Default)]
+pub struct UiState {
+    /// What lies under the pointer.
+    pub hover: Option<Hover>,
+    /// The measurement whose handles are shown.
+    pub selected: Option<(StackId, AnnotationId)>,
+    /// One sentence of the window's own, for the status bar: a dialog that could not open.
+    pub notice: Option<String>,
+    /// Files are held over the window and would be opened.
+    pub dropping: bool,
+    /// Everything on the image is hidden while `H` is down.
+    pub bare: bool,
+    /// Masks are hidden by `G`.
+    pub masks_hidden: bool,
+}
+
+/// What lies under the pointer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hover {
+    /// The viewport.
+    pub slot: usize,
+    /// Its stack.
+    pub stack: StackId,
+    /// Its plane.
+    pub plane: Plane,
+    /// The point.
+    pub at: PatientPos,
+    /// Value with its unit, `−712 HU`; empty outside the image or while it is not loaded.
+    pub value: String,
+    /// Position in mm by letters, `L 84.2  P 31.0  H 142.5`, or `x 118.4  y 246.0 mm at the detector` where the image is
+    /// not placed in the patient, or in px without a calibration.
+    pub position: String,
+    /// `voxel 141, 262, 87`, 0-based; empty outside.
+    pub voxel: String,
+    /// Segments at that voxel, topmost first.
+    pub segments: Vec<String>,
+}
+
+/// What a panel wishes for.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// For the session.
+    pub commands: Vec<Command>,
+    /// For the window.
+    pub requests: Vec<Request>,
+}
+
+impl Out {
+    /// A wish for the session.
+    pub fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// A file dialog.
+    pub fn dialog(&mut self, dialog: DialogRequest) {
+        self.requests.push(Request::Dialog(dialog));
+    }
+
+    /// Something of the window's own.
+    pub fn request(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+}
+
+/// A wish that the session does not know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A file dialog.
+    Dialog(DialogRequest),
+    /// The list of everything that can be found (Ctrl+K).
+    Palette,
+    /// The list of keys (F1).
+    Keys,
+    /// Shows handles on a measurement, or on none.
+    Select(Option<(StackId, AnnotationId)>),
+    /// The action of the table in `shortcuts`, as if its key were pressed.
+    Action(crate::shortcuts::Action),
+    /// Forgets the window's own notice.
+    DismissNotice,
+}
+
+/// A file dialog. Its answer becomes the matching command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialogRequest {
+    /// A folder to open.
+    OpenFolder,
+    /// Files to open.
+    OpenFiles,
+    /// Where to save the segments of the active stack.
+    SaveSeg,
+    /// A DICOM SEG to load.
+    LoadSeg,
+    /// Where to save the report.
+    SaveReport,
+}

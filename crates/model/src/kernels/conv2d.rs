@@ -159,7 +159,7 @@ fn pack_im2col(
             } else {
                 seg[..a - ox].fill(0.0);
                 seg[z - ox..].fill(0.0);
-                let start = iy as usize * w + (a * s) as usize;
+                let start = iy as usize * w + a * s;
                 let start = (start as isize + x_off) as usize;
                 let dst = &mut seg[a - ox..z - ox];
                 if s == 1 {

@@ -44,7 +44,7 @@ impl Archive {
                 let m = zip.by_index_raw(index).ok()?;
                 Some(Member {
                     index,
-                    name: m.name().to_string(),
+                    name: m.name().map(|n| n.into_owned()).unwrap_or_default(),
                     is_file: m.is_file(),
                     is_link: m.is_symlink(),
                     encrypted: m.encrypted(),
@@ -59,7 +59,8 @@ impl Archive {
         let mut member = zip.by_index(index).map_err(|e| Fault::Archive(reason(&e)))?;
         let (told, packed) = (member.size(), member.compressed_size());
         let most = (64_u64 << 20).saturating_add(packed.saturating_mul(200)).min(LARGEST_MEMBER).min(told);
-        let mut out = Vec::with_capacity(usize::try_from(told.min(packed.saturating_mul(4)).min(64 << 20)).unwrap_or(0));
+        let mut out =
+            Vec::with_capacity(usize::try_from(told.min(packed.saturating_mul(4)).min(64 << 20)).unwrap_or(0));
         let mut block = vec![0; 64 * 1024];
         loop {
             match member.read(&mut block) {

@@ -60,9 +60,8 @@ impl DicomFile {
             (None, None) if !magic && meta.elements.is_empty() => return Err(Fault::UnknownFormat),
             (None, None) => Encoding { explicit: true, big_endian: false },
         };
-        let data = parse::read(&bytes, start, encoding, limits).map_err(|fault| {
-            if magic || !meta.elements.is_empty() { fault } else { Fault::UnknownFormat }
-        })?;
+        let data = parse::read(&bytes, start, encoding, limits)
+            .map_err(|fault| if magic || !meta.elements.is_empty() { fault } else { Fault::UnknownFormat })?;
         let known = [Tag(0x0008, 0x0016), Tag(0x0008, 0x0060), Tag(0x0028, 0x0010), Tag(0x0020, 0x000D)];
         if !magic && meta.elements.is_empty() && !known.iter().any(|t| data.object.get(*t).is_some()) {
             return Err(Fault::UnknownFormat);

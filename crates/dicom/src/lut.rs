@@ -132,7 +132,14 @@ impl Palette {
 
 /// Segmented palette (C.7.9.2): discrete, linear and indirect segments.
 fn expand(data: &[u16], n: usize) -> Result<Vec<u16>, String> {
-    fn go(data: &[u16], mut at: usize, segments: usize, deep: bool, n: usize, out: &mut Vec<u16>) -> Result<(), String> {
+    fn go(
+        data: &[u16],
+        mut at: usize,
+        segments: usize,
+        deep: bool,
+        n: usize,
+        out: &mut Vec<u16>,
+    ) -> Result<(), String> {
         let broken = || "the segmented palette is broken".to_string();
         for _ in 0..segments {
             if at + 1 >= data.len() || out.len() >= n {

@@ -74,8 +74,7 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Meta, Fault> {
         let text = || String::from_utf8_lossy(&value).trim_matches(['\0', ' ']).to_string();
         match element {
             0x0000 => {
-                end_told =
-                    value.get(..4).map(|v| pos + u64::from(u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
+                end_told = value.get(..4).map(|v| pos + u64::from(u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
             }
             0x0002 => meta.sop_class_uid = text(),
             0x0003 => meta.sop_instance_uid = text(),

@@ -335,10 +335,11 @@ impl Reader<'_> {
         for (length, value) in ways {
             let Some(next) = value.checked_add(u64::from(length)).filter(|&e| e <= limit) else { continue };
             let (after, n) = self.peek(next, limit)?;
-            let follows = next == limit || n >= 8 && {
-                let t = Tag(self.u16(&after), self.u16(&after[2..]));
-                t > tag && (is_vr([after[4], after[5]]) || t.0 == 0xFFFE)
-            };
+            let follows = next == limit
+                || n >= 8 && {
+                    let t = Tag(self.u16(&after), self.u16(&after[2..]));
+                    t > tag && (is_vr([after[4], after[5]]) || t.0 == 0xFFFE)
+                };
             if follows {
                 return Ok(Some(Head { tag, vr: VR::UN, length, value, odd_vr: true }));
             }
@@ -687,5 +688,7 @@ fn decode(vr: VR, bytes: &[u8], big: bool, charset: &Charset) -> (PrimitiveValue
 }
 
 fn split(text: &str) -> PrimitiveValue {
-    PrimitiveValue::Strs(text.split('\\').map(|v| v.trim_end_matches([' ', '\0']).trim_start_matches(' ').to_string()).collect())
+    PrimitiveValue::Strs(
+        text.split('\\').map(|v| v.trim_end_matches([' ', '\0']).trim_start_matches(' ').to_string()).collect(),
+    )
 }

@@ -26,8 +26,8 @@ pub(crate) enum Content {
 }
 
 impl OpenFile {
-    pub(crate) fn read(bytes: Bytes, name: &str) -> Result<Self, Fault> {
-        if let Some(foreign) = foreign::open(&bytes, name)? {
+    pub(crate) fn read(bytes: Bytes) -> Result<Self, Fault> {
+        if let Some(foreign) = foreign::open(&bytes)? {
             return Ok(Self { content: Content::Foreign(foreign) });
         }
         let file = Box::new(DicomFile::read(bytes, Limits::IMAGE)?);
@@ -123,7 +123,7 @@ impl Opener {
         }
         let read = || -> Result<OpenFile, Fault> {
             let bytes = self.bytes(source)?;
-            OpenFile::read(bytes, &source.file_name())
+            OpenFile::read(bytes)
         };
         let file = Arc::new(read().map_err(|f| f.at(source))?);
         self.keep(source, &file);

@@ -189,7 +189,9 @@ fn jis0212(a: u8, b: u8) -> String {
 /// steer a terminal nor disguise itself.
 pub(crate) fn safe(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}'))
+        .filter(|c| {
+            !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+        })
         .collect::<String>()
         .trim()
         .to_string()

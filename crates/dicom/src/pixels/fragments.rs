@@ -128,8 +128,7 @@ impl Fragments {
 
     /// The compressed bytes of a frame.
     pub(crate) fn frame(&self, bytes: &Bytes, frame: usize) -> Result<Vec<u8>, Fault> {
-        let range =
-            self.frames.get(frame).cloned().ok_or(Fault::NoFrame { frame, frames: self.frames.len() })?;
+        let range = self.frames.get(frame).cloned().ok_or(Fault::NoFrame { frame, frames: self.frames.len() })?;
         let mut out = Vec::new();
         for item in &self.items[range] {
             if out.is_empty() {
@@ -167,7 +166,8 @@ fn by_beginnings(
     for (i, item) in items.iter().enumerate() {
         let mut head = [0; 4];
         let n = bytes.read_at(item.offset, &mut head[..item.length.min(4) as usize])?;
-        let begins = matches!(&head[..n], [0xFF, 0xD8, 0xFF, _] | [0xFF, 0x4F, 0xFF, _] | [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C]);
+        let begins =
+            matches!(&head[..n], [0xFF, 0xD8, 0xFF, _] | [0xFF, 0x4F, 0xFF, _] | [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C]);
         if begins {
             starts.push(i);
         }

@@ -1,6 +1,6 @@
 //! JPEG (ISO 10918-1): baseline, extended, progressive through libjpeg-turbo-rs; lossless by our own decoder.
 
-use libjpeg_turbo_rs::{ColorSpace, Decoder, DecodeLimits};
+use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder};
 
 use super::marker::{self, Sof};
 use super::module::{ImageModule, Photometric};

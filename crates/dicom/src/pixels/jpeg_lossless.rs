@@ -19,8 +19,7 @@ struct Table {
 
 impl Table {
     fn new(counts: &[u8], values: &[u8]) -> Option<Self> {
-        let mut table =
-            Self { look: vec![(0, 0); 1024], limit: [0; 17], base: [0; 17], values: values.to_vec() };
+        let mut table = Self { look: vec![(0, 0); 1024], limit: [0; 17], base: [0; 17], values: values.to_vec() };
         let mut code = 0_u32;
         let mut index = 0_usize;
         for length in 1..=16_usize {
@@ -201,11 +200,8 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
         return Err("it has no image data".into());
     }
     let note = missing.then(|| "the JPEG data is cut off; what could be read is shown".to_string());
-    let pattern = if sof.precision <= 8 {
-        Pattern::U8(out.into_iter().map(|v| v as u8).collect())
-    } else {
-        Pattern::U16(out)
-    };
+    let pattern =
+        if sof.precision <= 8 { Pattern::U8(out.into_iter().map(|v| v as u8).collect()) } else { Pattern::U16(out) };
     // Lossless streams carry colour as it was given: RGB, or YBR where the header says so.
     let ybr = n == 3 && marker::adobe_transform(data).is_some_and(|t| t != 0);
     let is_rgb = n == 3 && !ybr && m.photometric == super::Photometric::Rgb;

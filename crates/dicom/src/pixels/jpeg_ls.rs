@@ -91,9 +91,8 @@ impl Parameters {
     }
 }
 
-const J: [u32; 32] = [
-    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-];
+const J: [u32; 32] =
+    [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 #[derive(Clone, Copy)]
 struct Context {
@@ -174,11 +173,7 @@ impl Bits<'_> {
         }
         self.hold = if zeros == 63 { 0 } else { self.hold << (zeros + 1) };
         self.have = self.have.saturating_sub(zeros + 1);
-        if zeros < limit - qbpp - 1 {
-            Ok(((zeros as i32) << k) + self.take(k))
-        } else {
-            Ok(self.take(qbpp) + 1)
-        }
+        if zeros < limit - qbpp - 1 { Ok(((zeros as i32) << k) + self.take(k)) } else { Ok(self.take(qbpp) + 1) }
     }
 
     fn exhausted(&self) -> bool {
@@ -421,7 +416,8 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
         match code {
             0xF7 => ids = body.get(6..).unwrap_or(&[]).chunks_exact(3).map(|c| c[0]).collect(),
             0xF8 if body.first() == Some(&1) => {
-                let word = |i: usize| body.get(1 + 2 * i..3 + 2 * i).map(|b| i32::from(u16::from_be_bytes([b[0], b[1]])));
+                let word =
+                    |i: usize| body.get(1 + 2 * i..3 + 2 * i).map(|b| i32::from(u16::from_be_bytes([b[0], b[1]])));
                 let mut values = [0; 5];
                 for (i, v) in values.iter_mut().enumerate() {
                     *v = word(i).ok_or("its coding parameters are cut off")?;
@@ -440,7 +436,8 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
                 for c in body[1..1 + 2 * k].chunks_exact(2) {
                     components.push(ids.iter().position(|&id| id == c[0]).ok_or("a scan header is broken")?);
                 }
-                let p = Parameters::new((1 << sof.precision) - 1, near, preset).ok_or("its parameters are not possible")?;
+                let p =
+                    Parameters::new((1 << sof.precision) - 1, near, preset).ok_or("its parameters are not possible")?;
                 if components.is_empty() || components.len() > 4 || interleave > 2 || interleave == 0 && k != 1 {
                     return Err("a scan header is broken".into());
                 }
@@ -465,11 +462,8 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
     if transform != 0 && n == 3 {
         undo_transform(&mut out, transform, 1 << sof.precision)?;
     }
-    let pattern = if sof.precision <= 8 {
-        Pattern::U8(out.into_iter().map(|v| v as u8).collect())
-    } else {
-        Pattern::U16(out)
-    };
+    let pattern =
+        if sof.precision <= 8 { Pattern::U8(out.into_iter().map(|v| v as u8).collect()) } else { Pattern::U16(out) };
     Ok(Coded { pattern, components: n, is_rgb: transform != 0, note })
 }
 
@@ -513,10 +507,7 @@ fn scan(
 
 /// Where the entropy-coded data ends: at a marker, which FF followed by a set high bit is.
 fn scan_end(data: &[u8], from: usize) -> usize {
-    data[from.min(data.len())..]
-        .windows(2)
-        .position(|w| w[0] == 0xFF && w[1] >= 0x80)
-        .map_or(data.len(), |p| from + p)
+    data[from.min(data.len())..].windows(2).position(|w| w[0] == 0xFF && w[1] >= 0x80).map_or(data.len(), |p| from + p)
 }
 
 fn segment(data: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {

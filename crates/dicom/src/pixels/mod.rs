@@ -345,13 +345,7 @@ impl PixelSource {
     }
 
     /// Uncompressed bytes of one frame.
-    fn plain(
-        &self,
-        data: &[u8],
-        frame: usize,
-        mut notes: Vec<String>,
-        codec: &'static str,
-    ) -> Result<RawFrame, Fault> {
+    fn plain(&self, data: &[u8], frame: usize, mut notes: Vec<String>, codec: &'static str) -> Result<RawFrame, Fault> {
         let m = &self.module;
         if m.allocated == 1 {
             return self.one_bit(data, m.pixels() * m.samples, frame, notes);

@@ -244,7 +244,7 @@ pub(crate) fn class_name(uid: &str) -> String {
     if uid.is_empty() {
         return "its kind is not told".into();
     }
-    match dicom_dictionary_std::StandardSopClassDictionary.by_uid(uid) {
+    match dicom_dictionary_std::sop_class::StandardSopClassDictionary.by_uid(uid) {
         Some(entry) => entry.name.trim_end_matches(" Storage").to_string(),
         None => "an object of a private or unknown kind".into(),
     }

@@ -10,9 +10,8 @@ pub(crate) fn decode(
     samples: usize,
     bytes_per_sample: usize,
 ) -> Result<(Vec<u8>, Option<String>), String> {
-    let word = |i: usize| -> Option<u32> {
-        data.get(i * 4..i * 4 + 4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]))
-    };
+    let word =
+        |i: usize| -> Option<u32> { data.get(i * 4..i * 4 + 4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])) };
     if data.len() < 64 {
         return Err(format!("its header has {} of 64 bytes", data.len()));
     }

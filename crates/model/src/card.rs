@@ -321,6 +321,9 @@ impl Card {
         if let Err(reason) = self.architecture.check(input.rows, input.columns) {
             return fail(reason);
         }
+        if self.architecture.inputs() != 1 {
+            return fail(format!("{} input channels; a grey image has 1", self.architecture.inputs()));
+        }
         if self.labels.len() != self.architecture.outputs() {
             return fail(format!("{} labels for {} outputs", self.labels.len(), self.architecture.outputs()));
         }

@@ -1,6 +1,7 @@
 //! From probabilities to masks: thresholds, connected parts, holes, sides. Pure functions on row-major planes.
 
 use crate::card::{Card, PostSpec};
+use crate::{Result, RunCx};
 
 /// Connected parts of a mask (edges touch; corners alone do not).
 ///
@@ -135,16 +136,28 @@ fn joined_cut(part: &[u32], number: u32, columns: usize) -> Option<f64> {
 ///
 /// # Shapes
 /// `probability` and result: `[rows * columns]`
-pub fn mask_from_probability(probability: &[f32], columns: usize, threshold: f32, post: &PostSpec) -> Vec<bool> {
+///
+/// # Errors
+/// [`crate::Error::Cancelled`], asked between the steps: each takes under 100 ms at 3000 x 3000 pixels.
+pub fn mask_from_probability(
+    probability: &[f32],
+    columns: usize,
+    threshold: f32,
+    post: &PostSpec,
+    cx: &RunCx<'_>,
+) -> Result<Vec<bool>> {
     let mut mask: Vec<bool> = probability.iter().map(|p| *p >= threshold).collect();
     let minimum = (post.minimum_area_fraction * mask.len() as f64).ceil() as usize;
+    cx.check()?;
     if post.largest_components > 0 || minimum > 1 {
         keep_largest(&mut mask, columns, post.largest_components, minimum);
     }
+    cx.check()?;
     if post.fill_holes {
         fill_holes(&mut mask, columns);
     }
-    mask
+    cx.check()?;
+    Ok(mask)
 }
 
 /// The label names that a card's masks get, sides split.

@@ -141,7 +141,7 @@ impl Model {
             cx.check()?;
             // Back at full resolution before the threshold, so that the edge is not a staircase.
             let plane = resize(&plane, spec.columns, spec.rows, columns, rows);
-            let mask = post::mask_from_probability(&plane, columns, label.threshold, &self.card.post);
+            let mask = post::mask_from_probability(&plane, columns, label.threshold, &self.card.post, cx)?;
             match &label.sides {
                 Some(sides) => {
                     let (left, right) = post::split_sides(&mask, columns);

@@ -1,5 +1,7 @@
 //! The shipped lung model: on the phantom always, on held-back persons where the data are at hand.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where")]
+
 use lightbox_core::phantom::chest_xray;
 use lightbox_model::data::cxr::LungSet;
 use lightbox_model::data::{self, Part};

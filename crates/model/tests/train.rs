@@ -1,5 +1,7 @@
 //! Training from a recipe to a model that segments, on made-up data.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where")]
+
 mod common;
 
 use common::{SIDE, chest, data_root, recipe};

@@ -1,5 +1,7 @@
 //! Weights and cards as strangers bring them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where")]
+
 use lightbox_model::{Card, Error, Model, Store, card, store};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use std::path::{Path, PathBuf};

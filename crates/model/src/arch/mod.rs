@@ -31,6 +31,13 @@ impl Architecture {
         }
     }
 
+    /// Number of input channels.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Self::Unet2d(config) => config.inputs,
+        }
+    }
+
     /// Number of output channels.
     pub fn outputs(&self) -> usize {
         match self {

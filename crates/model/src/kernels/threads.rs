@@ -26,7 +26,7 @@ pub(crate) fn uninit(len: usize) -> Vec<f32> {
     #[allow(clippy::uninit_vec, reason = "skipping the fill is the purpose")]
     // SAFETY: f32 has no invalid bit patterns and every kernel writes all of its output.
     unsafe {
-        v.set_len(len)
+        v.set_len(len);
     };
     v
 }

@@ -47,7 +47,7 @@ pub(crate) fn save(dir: &Path, recipe: &Recipe, steps: usize, optimiser: &Optimi
 }
 
 /// The state of the last checkpoint: finished updates, optimiser, curve.
-pub(crate) fn load(dir: &Path, recipe: &Recipe) -> Result<(usize, Optimiser, Curve)> {
+pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(usize, Optimiser, Curve)> {
     let path = dir.join(CHECKPOINT_FILE);
     let fail = |reason: String| Error::Checkpoint { reason };
     if !path.is_file() {
@@ -67,7 +67,7 @@ pub(crate) fn load(dir: &Path, recipe: &Recipe) -> Result<(usize, Optimiser, Cur
         .split_once(' ')
         .and_then(|(sum, count)| Some((sum.parse().ok()?, count.parse().ok()?)))
         .ok_or_else(unreadable)?;
-    let all = weights::parse(&recipe.id, &bytes, &path, &Device::Cpu)?;
+    let all = weights::parse(&recipe.id, &bytes, &path, device)?;
     let group = |prefix: &str| -> Result<Tensors> {
         let tensors: Tensors = all
             .iter()

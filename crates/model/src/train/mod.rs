@@ -86,10 +86,7 @@ pub fn train(
     let (optimiser, curve) = run(recipe, &cases, out_dir, options.resume, &device, cx)?;
 
     (cx.progress)(0.95, "Choosing thresholds");
-    let mut tensors = Tensors::new();
-    for (name, tensor) in &optimiser.mean {
-        tensors.insert(name.clone(), tensor.to_device(&Device::Cpu)?);
-    }
+    let mut tensors = on_cpu(&optimiser.mean)?;
     let mut card = recipe.card("");
     if let Some(data) = &mut card.data {
         data.counts = Some(cases.counts);
@@ -132,6 +129,11 @@ fn device(name: &str) -> Result<Device> {
         "metal" => Device::new_metal(0).map_err(|_| absent()),
         _ => Err(absent()),
     }
+}
+
+/// Copies for validation, which runs where inference runs.
+fn on_cpu(tensors: &Tensors) -> Result<Tensors> {
+    tensors.iter().map(|(name, t)| Ok((name.clone(), t.to_device(&Device::Cpu)?))).collect()
 }
 
 /// The cases of a training in memory.
@@ -197,7 +199,7 @@ fn run(
 ) -> Result<(Optimiser, Curve)> {
     let t = &recipe.training;
     let (start, mut optimiser, mut curve) = if resume {
-        checkpoint::load(dir, recipe)?
+        checkpoint::load(dir, recipe, device)?
     } else {
         (0, Optimiser::new(&initial_weights(&recipe.architecture, t.seed, device)?)?, Curve::default())
     };
@@ -224,7 +226,7 @@ fn run(
         let validate = done % t.validate_every == 0 || done == t.steps;
         if validate || done % CURVE_EVERY == 0 {
             let validation_dice = if validate {
-                let network = recipe.architecture.build(&optimiser.mean)?;
+                let network = recipe.architecture.build(&on_cpu(&optimiser.mean)?)?;
                 Some(mean_dice(&recipe.card(""), &network, &cases.validation, cx)?)
             } else {
                 None
@@ -306,7 +308,7 @@ fn each_probability(
     network: &Network,
     cases: &[LungCase],
     cx: &RunCx<'_>,
-    mut see: impl FnMut(&LungCase, &[f32]),
+    mut see: impl FnMut(&LungCase, &[f32]) -> Result<()>,
 ) -> Result<()> {
     let input = &card.input;
     for case in cases {
@@ -314,7 +316,7 @@ fn each_probability(
         let x = evaluate::prepare(&case.image(), input)?;
         let logits: Vec<f32> = network.forward(&x, cx)?.flatten_all()?.to_vec1()?;
         let plane: Vec<f32> = logits.into_iter().map(crate::segment::sigmoid).collect();
-        see(case, &resize(&plane, input.columns, input.rows, case.columns, case.rows));
+        see(case, &resize(&plane, input.columns, input.rows, case.columns, case.rows))?;
     }
     Ok(())
 }
@@ -323,8 +325,9 @@ fn each_probability(
 fn mean_dice(card: &Card, network: &Network, cases: &[LungCase], cx: &RunCx<'_>) -> Result<f64> {
     let mut sum = 0.0;
     each_probability(card, network, cases, cx, |case, plane| {
-        let mask = post::mask_from_probability(plane, case.columns, card.labels[0].threshold, &card.post);
+        let mask = post::mask_from_probability(plane, case.columns, card.labels[0].threshold, &card.post, cx)?;
         sum += metrics::dice(&mask, &case.mask);
+        Ok(())
     })?;
     Ok(sum / cases.len() as f64)
 }
@@ -335,9 +338,10 @@ fn choose_threshold(card: &mut Card, network: &Network, cases: &[LungCase], cx: 
     let mut sums = vec![0.0; candidates.len()];
     each_probability(card, network, cases, cx, |case, plane| {
         for (sum, threshold) in sums.iter_mut().zip(&candidates) {
-            let mask = post::mask_from_probability(plane, case.columns, *threshold, &card.post);
+            let mask = post::mask_from_probability(plane, case.columns, *threshold, &card.post, cx)?;
             *sum += metrics::dice(&mask, &case.mask);
         }
+        Ok(())
     })?;
     let mut best = 0;
     for i in 1..sums.len() {

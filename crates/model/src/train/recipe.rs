@@ -150,6 +150,9 @@ impl Recipe {
         let fail = |reason: &str| Err(Error::Recipe { reason: reason.into() });
         // The card's rules are the recipe's too.
         self.card(&"0".repeat(64)).check().map_err(|e| Error::Recipe { reason: e.to_string() })?;
+        if self.labels.len() != 1 {
+            return fail("the lung masks are one label, so the network has one output");
+        }
         let t = &self.training;
         if t.steps == 0 || t.batch == 0 || t.checkpoint_every == 0 || t.validate_every == 0 {
             return fail("steps, batch, checkpoint_every and validate_every are at least 1");
@@ -157,7 +160,8 @@ impl Recipe {
         if t.batch > 1024 {
             return fail("batch is at most 1024");
         }
-        if !(t.learning_rate > 0.0 && t.learning_rate.is_finite()) || !(t.clip_norm > 0.0) {
+        let positive = |v: f64| v > 0.0 && v.is_finite();
+        if !positive(t.learning_rate) || !positive(t.clip_norm) {
             return fail("learning_rate and clip_norm are above 0");
         }
         if !(0.0..1.0).contains(&t.average_decay) || !(0.0..1.0).contains(&t.weight_decay) {

@@ -258,8 +258,12 @@ fn colour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Color32, D::Erro
 }
 
 fn colours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Color32; 12], D::Error> {
-    let texts = <[String; 12]>::deserialize(deserializer)?;
+    // RON writes a fixed array as a tuple; a list with a checked length reads better in the file.
+    let texts = Vec::<String>::deserialize(deserializer)?;
     let mut all = [Color32::TRANSPARENT; 12];
+    if texts.len() != all.len() {
+        return Err(D::Error::invalid_length(texts.len(), &"twelve colours"));
+    }
     for (colour, text) in all.iter_mut().zip(&texts) {
         *colour = hex(text).map_err(D::Error::custom)?;
     }

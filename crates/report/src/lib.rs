@@ -7,6 +7,8 @@
 //! | [`document`] | the report that a reader edits: sections, sentences, their state |
 //! | [`lexicon`] | the terms of radiology and their synonyms |
 //! | [`parse`] | what a text says |
+//! | [`check`] | a report against itself and the findings: rules R01 to R24 |
+//! | [`guideline`] | published guidelines as calculators |
 //! | [`draft`] | from findings to proposed and accepted sentences |
 //! | [`template`] | headings and order of the common examinations |
 //!
@@ -15,9 +17,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
 
+pub mod check;
 pub mod document;
 pub mod draft;
 pub mod findings;
+pub mod guideline;
 pub mod lexicon;
 pub mod measures;
 pub mod parse;

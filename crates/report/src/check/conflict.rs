@@ -17,21 +17,65 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
 
 /// Words that narrow a denial: "no new nodule" says nothing of the old one.
 const NARROWING: [&str; 44] = [
-    "new", "other", "additional", "further", "suspicious", "large", "significant", "obstructing", "displaced", "enlarging", "definite", "residual",
-    "recurrent", "second", "more", "increasing", "worsening", "separate", "aggressive", "dominant", "calcified", "discrete", "drainable", "solid",
-    "enhancing", "complicating", "progressive", "destructive", "sizable", "measurable", "hemodynamically", "flow", "tension", "loculated", "simple",
-    "complex", "larger", "macroscopic", "associated", "adjacent", "surrounding", "underlying", "organized", "concurrent",
+    "new",
+    "other",
+    "additional",
+    "further",
+    "suspicious",
+    "large",
+    "significant",
+    "obstructing",
+    "displaced",
+    "enlarging",
+    "definite",
+    "residual",
+    "recurrent",
+    "second",
+    "more",
+    "increasing",
+    "worsening",
+    "separate",
+    "aggressive",
+    "dominant",
+    "calcified",
+    "discrete",
+    "drainable",
+    "solid",
+    "enhancing",
+    "complicating",
+    "progressive",
+    "destructive",
+    "sizable",
+    "measurable",
+    "hemodynamically",
+    "flow",
+    "tension",
+    "loculated",
+    "simple",
+    "complex",
+    "larger",
+    "macroscopic",
+    "associated",
+    "adjacent",
+    "surrounding",
+    "underlying",
+    "organized",
+    "concurrent",
 ];
 
 /// Whether a denial speaks of the thing as a whole.
 fn is_plain_denial(facts: &Facts<'_>, mention: &Mention) -> bool {
     let report = facts.report;
-    let start = mention.denied_by.filter(|cue| *cue < mention.tokens.start).unwrap_or_else(|| mention.tokens.start.saturating_sub(3));
+    let start = mention
+        .denied_by
+        .filter(|cue| *cue < mention.tokens.start)
+        .unwrap_or_else(|| mention.tokens.start.saturating_sub(3));
     let narrowed = report.tokens[start..mention.tokens.start].iter().any(|token| NARROWING.contains(&&*token.norm));
     // "acute" narrows what may be old.
-    let only_acute = report.tokens[start..mention.tokens.start].iter().any(|token| matches!(&*token.norm, "acute" | "active"))
-        && !mention.entry.flags.critical
-        && !mention.entry.name.contains("acute");
+    let only_acute =
+        report.tokens[start..mention.tokens.start].iter().any(|token| matches!(&*token.norm, "acute" | "active"))
+            && !mention.entry.flags.critical
+            && !mention.entry.name.contains("acute");
     !(narrowed || only_acute)
 }
 
@@ -45,12 +89,24 @@ fn sides_differ(first: &Mention, second: &Mention) -> bool {
 /// Whether denying `absent` denies `present`: the same entry, or any bleeding in the head.
 fn denies(absent: &Mention, present: &Mention) -> bool {
     let same = absent.entry.name == present.entry.name
-        && (absent.organ == present.organ || absent.organ.is_empty() || present.organ.is_empty() || !present.entry.flags.general);
-    let any_bleeding = absent.entry.name == "intracranial hemorrhage" && present.entry.organ == "brain" && present.entry.family == "hemorrhage" && present.entry.flags.critical;
-    let vague = absent.entry.flags.general && !absent.organ.is_empty() && same_term(absent.entry, absent.organ, present.entry, present.organ) && !present.entry.flags.benign;
-    let whole_family = absent.entry.name == "pulmonary nodule" && present.entry.organ == "lung" && matches!(present.entry.name.as_str(), "ground-glass nodule" | "part-solid nodule" | "pulmonary mass");
+        && (absent.organ == present.organ
+            || absent.organ.is_empty()
+            || present.organ.is_empty()
+            || !present.entry.flags.general);
+    let any_bleeding = absent.entry.name == "intracranial hemorrhage"
+        && present.entry.organ == "brain"
+        && present.entry.family == "hemorrhage"
+        && present.entry.flags.critical;
+    let vague = absent.entry.flags.general
+        && !absent.organ.is_empty()
+        && same_term(absent.entry, absent.organ, present.entry, present.organ)
+        && !present.entry.flags.benign;
+    let whole_family = absent.entry.name == "pulmonary nodule"
+        && present.entry.organ == "lung"
+        && matches!(present.entry.name.as_str(), "ground-glass nodule" | "part-solid nodule" | "pulmonary mass");
     // A named site or side narrows the denial to it.
-    let site_fits = !other_site(absent.site, present.site) && (absent.site.is_none() || present.site.is_none() || absent.organ == present.organ);
+    let site_fits = !other_site(absent.site, present.site)
+        && (absent.site.is_none() || present.site.is_none() || absent.organ == present.organ);
     (same || any_bleeding || vague || whole_family) && site_fits
 }
 
@@ -60,7 +116,12 @@ fn within_text(facts: &Facts<'_>) -> Vec<Issue> {
         let kind = report.kind_of(mention.sentence);
         kind.describes() || kind.concludes()
     };
-    let absent: Vec<&Mention> = report.mentions.iter().filter(counts).filter(|mention| mention.is_absent() && is_plain_denial(facts, mention)).collect();
+    let absent: Vec<&Mention> = report
+        .mentions
+        .iter()
+        .filter(counts)
+        .filter(|mention| mention.is_absent() && is_plain_denial(facts, mention))
+        .collect();
     let mut issues = Vec::new();
     for present in report.mentions.iter().filter(counts).filter(|mention| mention.is_present()) {
         if is_reported_as_past(facts, present) {
@@ -73,7 +134,13 @@ fn within_text(facts: &Facts<'_>) -> Vec<Issue> {
                 continue;
             }
             let (rule, message) = if across {
-                (Rule::R03, format!("{} is there in one part of the report and not there in the other.", capital(&present.entry.name)))
+                (
+                    Rule::R03,
+                    format!(
+                        "{} is there in one part of the report and not there in the other.",
+                        capital(&present.entry.name)
+                    ),
+                )
             } else {
                 (Rule::R19, format!("Two sentences contradict each other about {}.", present.entry.name))
             };
@@ -108,10 +175,15 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         }
         if mention.is_present() && !is_reported_as_past(facts, mention) {
             let fits: Vec<_> = facts.known.iter().filter(|known| known.is_live() && known.fits(mention)).collect();
-            let denied = fits.iter().find(|known| known.finding.effective_assertion() == Assertion::Absent && known.entry.name == mention.entry.name);
+            let denied = fits.iter().find(|known| {
+                known.finding.effective_assertion() == Assertion::Absent && known.entry.name == mention.entry.name
+            });
             let held = fits.iter().any(|known| known.is_positive());
             if let (Some(_), false) = (denied, held) {
-                let message = format!("The text says that {} is there, the stored finding says that it is not.", mention.entry.name);
+                let message = format!(
+                    "The text says that {} is there, the stored finding says that it is not.",
+                    mention.entry.name
+                );
                 issues.push(Issue::new(Rule::R03, message, [mention.span.clone()]));
             }
         } else if mention.is_absent() && is_plain_denial(facts, mention) {
@@ -120,11 +192,15 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
                     && known.finding.effective_assertion() == Assertion::Present
                     && known.finding.change != Some(crate::findings::Change::Resolved)
                     && known.fits(mention)
-                    && (known.entry.name == mention.entry.name || mention.entry.flags.general && !mention.organ.is_empty())
+                    && (known.entry.name == mention.entry.name
+                        || mention.entry.flags.general && !mention.organ.is_empty())
             });
             // Where the text also tells it as present, the two sentences contradict each other and R19 or R03 says so.
             if held.is_some() {
-                let message = format!("The text says that there is no {}, the stored finding says that there is.", mention.entry.name);
+                let message = format!(
+                    "The text says that there is no {}, the stored finding says that there is.",
+                    mention.entry.name
+                );
                 issues.push(Issue::new(Rule::R03, message, [mention.span.clone()]));
             }
         }
@@ -163,23 +239,37 @@ fn repeated(facts: &Facts<'_>) -> Vec<Issue> {
 pub(super) fn rejected(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
-    for known in facts.known.iter().filter(|known| known.finding.effective_state() == State::Rejected && known.is_positive()) {
+    for known in
+        facts.known.iter().filter(|known| known.finding.effective_state() == State::Rejected && known.is_positive())
+    {
         for mention in &report.mentions {
             let kind = report.kind_of(mention.sentence);
-            if !(kind.describes() || kind.concludes()) || !mention.is_current() || mention.assertion == Assertion::Absent || !known.fits(mention) {
+            if !(kind.describes() || kind.concludes())
+                || !mention.is_current()
+                || mention.assertion == Assertion::Absent
+                || !known.fits(mention)
+            {
                 continue;
             }
-            let also_accepted = facts.known.iter().any(|other| other.is_live() && other.is_positive() && other.fits(mention));
+            let also_accepted =
+                facts.known.iter().any(|other| other.is_live() && other.is_positive() && other.fits(mention));
             // Where another finding of the same kind was accepted, only the size tells which one the text means.
             let size = mention.size.map(|size| report.measures[size].longest_mm());
-            let is_this_size = size.zip(known.finding.longest_mm()).is_some_and(|(text, stored)| (text - stored).abs() <= 0.05 * stored);
+            let is_this_size = size
+                .zip(known.finding.longest_mm())
+                .is_some_and(|(text, stored)| (text - stored).abs() <= 0.05 * stored);
             let other_has_size = facts.known.iter().any(|other| {
-                other.is_live() && other.fits(mention) && size.zip(other.finding.longest_mm()).is_some_and(|(text, stored)| (text - stored).abs() <= 0.2 * stored)
+                other.is_live()
+                    && other.fits(mention)
+                    && size
+                        .zip(other.finding.longest_mm())
+                        .is_some_and(|(text, stored)| (text - stored).abs() <= 0.2 * stored)
             });
-            if also_accepted && !(is_this_size && !other_has_size) {
+            if also_accepted && (other_has_size || !is_this_size) {
                 continue;
             }
-            let message = format!("{} was rejected by the reader and still stands in the text.", capital(&mention.entry.name));
+            let message =
+                format!("{} was rejected by the reader and still stands in the text.", capital(&mention.entry.name));
             issues.push(Issue::new(Rule::R23, message, [mention.span.clone()]));
         }
     }

@@ -13,7 +13,11 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
 }
 
 fn prior_days(facts: &Facts<'_>) -> Option<Vec<Date>> {
-    facts.file?.priors.as_ref().map(|priors| priors.iter().filter_map(|prior| prior.date.as_deref().and_then(parse_iso)).collect())
+    facts
+        .file?
+        .priors
+        .as_ref()
+        .map(|priors| priors.iter().filter_map(|prior| prior.date.as_deref().and_then(parse_iso)).collect())
 }
 
 /// Whether a sentence compares with an earlier examination.
@@ -27,7 +31,24 @@ fn compares(facts: &Facts<'_>, sentence: usize) -> bool {
         return false;
     }
     let word = report.has_word(sentence, &["compared", "comparison", "since"]);
-    let of_prior = report.has_word(sentence, &["prior", "previous", "earlier", "previously"]) && report.has_word(sentence, &["exam", "examination", "study", "ct", "mri", "radiograph", "film", "scan", "ultrasound", "imaging", "sonogram", "mr"]);
+    let of_prior = report.has_word(sentence, &["prior", "previous", "earlier", "previously"])
+        && report.has_word(
+            sentence,
+            &[
+                "exam",
+                "examination",
+                "study",
+                "ct",
+                "mri",
+                "radiograph",
+                "film",
+                "scan",
+                "ultrasound",
+                "imaging",
+                "sonogram",
+                "mr",
+            ],
+        );
     word || of_prior
 }
 
@@ -35,7 +56,9 @@ fn comparison(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let priors = prior_days(facts);
     let mut issues = Vec::new();
-    let dates_of = |sentence: usize| report.dates.iter().filter(move |date| report.sentence_of(date.tokens.start) == Some(sentence));
+    let dates_of = |sentence: usize| {
+        report.dates.iter().filter(move |date| report.sentence_of(date.tokens.start) == Some(sentence))
+    };
     let comparing: Vec<usize> = (0..report.sentences.len()).filter(|sentence| compares(facts, *sentence)).collect();
     let says_none = |sentence: usize| denies_prior(facts, sentence);
     let any_date = comparing.iter().any(|sentence| dates_of(*sentence).next().is_some());
@@ -60,9 +83,37 @@ fn comparison(facts: &Facts<'_>) -> Vec<Issue> {
             }
         }
         // The first comparison must say with what; later ones may refer to it.
-        let names_exam = report.has_word(sentence, &["prior", "previous", "ct", "mri", "radiograph", "study", "examination", "exam", "ultrasound", "x", "film", "mr", "scan", "earlier", "cxr", "sonogram", "outside"]);
-        let relative = report.has_word(sentence, &["yesterday", "today", "ago", "same", "earlier"]) && report.has_word(sentence, &["yesterday", "today", "ago", "day"]);
-        if !dated && !any_date && names_exam && !relative && (kind == SectionKind::Comparison || is_reference(facts, sentence)) && !issues.iter().any(|issue: &Issue| issue.message == UNDATED) {
+        let names_exam = report.has_word(
+            sentence,
+            &[
+                "prior",
+                "previous",
+                "ct",
+                "mri",
+                "radiograph",
+                "study",
+                "examination",
+                "exam",
+                "ultrasound",
+                "x",
+                "film",
+                "mr",
+                "scan",
+                "earlier",
+                "cxr",
+                "sonogram",
+                "outside",
+            ],
+        );
+        let relative = report.has_word(sentence, &["yesterday", "today", "ago", "same", "earlier"])
+            && report.has_word(sentence, &["yesterday", "today", "ago", "day"]);
+        if !dated
+            && !any_date
+            && names_exam
+            && !relative
+            && (kind == SectionKind::Comparison || is_reference(facts, sentence))
+            && !issues.iter().any(|issue: &Issue| issue.message == UNDATED)
+        {
             issues.push(Issue::new(Rule::R11, UNDATED, [span]));
         }
     }
@@ -74,7 +125,27 @@ const UNDATED: &str = "The comparison has no date.";
 /// "Compared with the prior CT": refers to one examination, not to change in general.
 fn is_reference(facts: &Facts<'_>, sentence: usize) -> bool {
     let report = facts.report;
-    report.has_word(sentence, &["compared", "comparison"]) && report.has_word(sentence, &["prior", "previous", "ct", "mri", "radiograph", "study", "examination", "exam", "ultrasound", "film", "scan"]) && !report.has_word(sentence, &["recommend", "recommended", "available", "contralateral", "side", "would", "no", "if"])
+    report.has_word(sentence, &["compared", "comparison"])
+        && report.has_word(
+            sentence,
+            &[
+                "prior",
+                "previous",
+                "ct",
+                "mri",
+                "radiograph",
+                "study",
+                "examination",
+                "exam",
+                "ultrasound",
+                "film",
+                "scan",
+            ],
+        )
+        && !report.has_word(
+            sentence,
+            &["recommend", "recommended", "available", "contralateral", "side", "would", "no", "if"],
+        )
         && report.kind_of(sentence) != SectionKind::Title
 }
 
@@ -85,11 +156,15 @@ fn denies_prior(facts: &Facts<'_>, sentence: usize) -> bool {
     if in_section && words.iter().any(|word| matches!(*word, "none" | "nil")) {
         return true;
     }
-    let denied = words.windows(2).any(|pair| pair[0] == "no" && matches!(pair[1], "prior" | "previous" | "comparison" | "relevant" | "available" | "earlier" | "study"))
-        || words.contains(&"none") && words.contains(&"available")
+    let denied = words.windows(2).any(|pair| {
+        pair[0] == "no"
+            && matches!(pair[1], "prior" | "previous" | "comparison" | "relevant" | "available" | "earlier" | "study")
+    }) || words.contains(&"none") && words.contains(&"available")
         || words.windows(2).any(|pair| pair == ["not", "available"])
         || words.contains(&"unavailable");
-    denied && (in_section || report.has_word(sentence, &["comparison", "compared", "available", "prior", "previous"])) && !report.has_word(sentence, &["change", "interval"])
+    denied
+        && (in_section || report.has_word(sentence, &["comparison", "compared", "available", "prior", "previous"]))
+        && !report.has_word(sentence, &["change", "interval"])
 }
 
 fn is_exam_day(facts: &Facts<'_>, date: &DateMention) -> bool {
@@ -106,7 +181,13 @@ fn wrong_date(facts: &Facts<'_>, date: &DateMention, priors: Option<&[Date]>) ->
     {
         return Some("The comparison is later than the examination.".into());
     }
-    priors.map(|priors| if priors.is_empty() { "The text compares, but there is no prior.".into() } else { "No prior has this date.".into() })
+    priors.map(|priors| {
+        if priors.is_empty() {
+            "The text compares, but there is no prior.".into()
+        } else {
+            "No prior has this date.".into()
+        }
+    })
 }
 
 /// R22: after the examination and after today, unless it is an appointment.
@@ -122,7 +203,31 @@ fn future(facts: &Facts<'_>) -> Vec<Issue> {
                 !report.has_word(
                     sentence,
                     &[
-                        "scheduled", "planned", "appointment", "recommend", "recommended", "recommendation", "follow", "due", "next", "repeat", "booked", "surveillance", "advised", "plan", "until", "by", "will", "should", "suggested", "arranged", "rescheduled", "clinic", "expected", "edd", "delivery",
+                        "scheduled",
+                        "planned",
+                        "appointment",
+                        "recommend",
+                        "recommended",
+                        "recommendation",
+                        "follow",
+                        "due",
+                        "next",
+                        "repeat",
+                        "booked",
+                        "surveillance",
+                        "advised",
+                        "plan",
+                        "until",
+                        "by",
+                        "will",
+                        "should",
+                        "suggested",
+                        "arranged",
+                        "rescheduled",
+                        "clinic",
+                        "expected",
+                        "edd",
+                        "delivery",
                     ],
                 )
             })

@@ -64,15 +64,42 @@ fn implies(facts: &Facts<'_>, index: usize) -> Option<Modality> {
     let norm = |at: usize| tokens.get(at).map_or("", |token| &*token.norm);
     let next = norm(index + 1);
     match norm(index) {
-        "hounsfield" | "hu" | "hypoattenuating" | "hyperattenuating" | "hypoattenuation" | "hyperattenuation" => Some(Modality::Ct),
-        "attenuation" if matches!(index.checked_sub(1).map_or("", norm), "low" | "high" | "fat" | "fluid" | "soft" | "tissue" | "decreased") => Some(Modality::Ct),
+        "hounsfield" | "hu" | "hypoattenuating" | "hyperattenuating" | "hypoattenuation" | "hyperattenuation" => {
+            Some(Modality::Ct)
+        }
+        "attenuation"
+            if matches!(
+                index.checked_sub(1).map_or("", norm),
+                "low" | "high" | "fat" | "fluid" | "soft" | "tissue" | "decreased"
+            ) =>
+        {
+            Some(Modality::Ct)
+        }
         "flair" | "gadolinium" | "gadobutrol" | "gadoterate" | "stir" | "adc" | "dwi" | "swi" => Some(Modality::Mr),
-        "t1" | "t2" if matches!(next, "weighted" | "-" | "hyperintense" | "hypointense" | "signal" | "hyperintensity" | "bright" | "dark" | "image" | "sequence" | "and") => Some(Modality::Mr),
+        "t1" | "t2"
+            if matches!(
+                next,
+                "weighted"
+                    | "-"
+                    | "hyperintense"
+                    | "hypointense"
+                    | "signal"
+                    | "hyperintensity"
+                    | "bright"
+                    | "dark"
+                    | "image"
+                    | "sequence"
+                    | "and"
+            ) =>
+        {
+            Some(Modality::Mr)
+        }
         "hyperintense" | "hypointense" | "isointense" | "hyperintensity" | "hypointensity" => Some(Modality::Mr),
         "diffusion" if matches!(next, "restriction" | "weighted" | "-") => Some(Modality::Mr),
         "restricted" if next == "diffusion" => Some(Modality::Mr),
         "signal" if matches!(next, "intensity" | "abnormality" | "void" | "dropout") => Some(Modality::Mr),
-        "hypoechoic" | "hyperechoic" | "anechoic" | "echogenic" | "isoechoic" | "echogenicity" | "echotexture" | "sonographic" | "sonographically" | "heteroechoic" => Some(Modality::Ultrasound),
+        "hypoechoic" | "hyperechoic" | "anechoic" | "echogenic" | "isoechoic" | "echogenicity" | "echotexture"
+        | "sonographic" | "sonographically" | "heteroechoic" => Some(Modality::Ultrasound),
         "doppler" => Some(Modality::Ultrasound),
         _ => None,
     }
@@ -82,17 +109,74 @@ fn implies(facts: &Facts<'_>, index: usize) -> Option<Modality> {
 fn is_about_another(facts: &Facts<'_>, sentence: usize) -> bool {
     let report = facts.report;
     let kind = report.kind_of(sentence);
-    matches!(kind, SectionKind::Comparison | SectionKind::History | SectionKind::Recommendation | SectionKind::Administrative | SectionKind::Addendum)
-        || report.has_word(
-            sentence,
-            &[
-                "recommend", "recommended", "recommendation", "suggest", "suggested", "consider", "considered", "advise", "advised", "compared", "comparison", "prior", "previous", "previously", "correlate", "correlation",
-                "follow", "could", "may", "would", "should", "if", "further", "evaluation", "warranted", "recent", "earlier", "same", "concurrent", "subsequent", "separately", "dedicated", "obtained", "better", "available",
-                "needed", "indicated", "helpful", "beneficial", "alternatively", "characterize", "characterization", "characterized", "clarify", "repeat", "surveillance", "seen", "limit", "limited", "limitation", "outside", "advisable",
-            ],
-        ) && kind != SectionKind::Title
-            && !matches!(kind, SectionKind::Technique)
-        || !report.dates.is_empty() && report.dates.iter().any(|date| report.sentence_of(date.tokens.start) == Some(sentence)) && kind != SectionKind::Title
+    matches!(
+        kind,
+        SectionKind::Comparison
+            | SectionKind::History
+            | SectionKind::Recommendation
+            | SectionKind::Administrative
+            | SectionKind::Addendum
+    ) || report.has_word(
+        sentence,
+        &[
+            "recommend",
+            "recommended",
+            "recommendation",
+            "suggest",
+            "suggested",
+            "consider",
+            "considered",
+            "advise",
+            "advised",
+            "compared",
+            "comparison",
+            "prior",
+            "previous",
+            "previously",
+            "correlate",
+            "correlation",
+            "follow",
+            "could",
+            "may",
+            "would",
+            "should",
+            "if",
+            "further",
+            "evaluation",
+            "warranted",
+            "recent",
+            "earlier",
+            "same",
+            "concurrent",
+            "subsequent",
+            "separately",
+            "dedicated",
+            "obtained",
+            "better",
+            "available",
+            "needed",
+            "indicated",
+            "helpful",
+            "beneficial",
+            "alternatively",
+            "characterize",
+            "characterization",
+            "characterized",
+            "clarify",
+            "repeat",
+            "surveillance",
+            "seen",
+            "limit",
+            "limited",
+            "limitation",
+            "outside",
+            "advisable",
+        ],
+    ) && kind != SectionKind::Title
+        && !matches!(kind, SectionKind::Technique)
+        || !report.dates.is_empty()
+            && report.dates.iter().any(|date| report.sentence_of(date.tokens.start) == Some(sentence))
+            && kind != SectionKind::Title
 }
 
 fn modality(facts: &Facts<'_>) -> Vec<Issue> {
@@ -101,7 +185,12 @@ fn modality(facts: &Facts<'_>) -> Vec<Issue> {
     let stored = code.and_then(Modality::of_code);
     let named_in = |wanted: SectionKind| -> Vec<(Modality, Range<usize>)> {
         (0..report.tokens.len())
-            .filter(|index| report.sentence_of(*index).is_some_and(|sentence| report.kind_of(sentence) == wanted && !(wanted != SectionKind::Title && is_about_another(facts, sentence))))
+            .filter(|index| {
+                report.sentence_of(*index).is_some_and(|sentence| {
+                    report.kind_of(sentence) == wanted
+                        && !(wanted != SectionKind::Title && is_about_another(facts, sentence))
+                })
+            })
             .filter_map(|index| names(facts, index).map(|modality| (modality, report.tokens[index].span.clone())))
             .collect()
     };
@@ -109,7 +198,9 @@ fn modality(facts: &Facts<'_>) -> Vec<Issue> {
     let technique = named_in(SectionKind::Technique);
     // Fusion and guidance name two modalities on purpose.
     let several = |named: &[(Modality, Range<usize>)]| named.iter().any(|(modality, _)| *modality != named[0].0);
-    let exam = stored.or_else(|| title.first().filter(|_| !several(&title)).map(|(modality, _)| *modality)).or_else(|| technique.first().filter(|_| !several(&technique)).map(|(modality, _)| *modality));
+    let exam = stored
+        .or_else(|| title.first().filter(|_| !several(&title)).map(|(modality, _)| *modality))
+        .or_else(|| technique.first().filter(|_| !several(&technique)).map(|(modality, _)| *modality));
     let Some(exam) = exam else { return Vec::new() };
     let mut issues = Vec::new();
     for named in [&title, &technique] {
@@ -125,13 +216,30 @@ fn modality(facts: &Facts<'_>) -> Vec<Issue> {
     for index in 0..report.tokens.len() {
         let Some(sentence) = report.sentence_of(index) else { continue };
         let kind = report.kind_of(sentence);
-        if is_about_another(facts, sentence) || !(kind.describes() || kind.concludes() || kind == SectionKind::Technique) {
+        if is_about_another(facts, sentence)
+            || !(kind.describes() || kind.concludes() || kind == SectionKind::Technique)
+        {
             continue;
         }
         // A name in the description ("on this MRI") or a word that only another modality uses.
         let named = names(facts, index).filter(|_| kind != SectionKind::Technique).filter(|_| {
             let before = index.checked_sub(1).map_or("", |before| &*report.tokens[before].norm);
-            matches!(before, "this" | "current" | "present" | "the" | "on" | "by" | "today" | "chest" | "of" | "unenhanced" | "enhanced" | "contrast") || index == report.sentences[sentence].tokens.start || report.tokens.get(index + 1).is_some_and(|next| &*next.norm == "of")
+            matches!(
+                before,
+                "this"
+                    | "current"
+                    | "present"
+                    | "the"
+                    | "on"
+                    | "by"
+                    | "today"
+                    | "chest"
+                    | "of"
+                    | "unenhanced"
+                    | "enhanced"
+                    | "contrast"
+            ) || index == report.sentences[sentence].tokens.start
+                || report.tokens.get(index + 1).is_some_and(|next| &*next.norm == "of")
         });
         let implied = implies(facts, index);
         let Some(other) = named.or(implied).filter(|other| *other != exam) else { continue };
@@ -151,12 +259,17 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
     let report = facts.report;
     let range = report.sentences[sentence].tokens.clone();
     let kind = report.kind_of(sentence);
-    let oral_only = report.has_word(sentence, &["oral", "enteric", "rectal", "orally", "barium"]) && !report.has_word(sentence, &["intravenous", "iv", "intravenously", "gadolinium", "iohexol", "iodinated"]);
+    let oral_only = report.has_word(sentence, &["oral", "enteric", "rectal", "orally", "barium"])
+        && !report.has_word(sentence, &["intravenous", "iv", "intravenously", "gadolinium", "iohexol", "iodinated"]);
     if oral_only {
         return None;
     }
     let place = |phrase: &[&str]| report.find_phrase(range.clone(), phrase).map(|tokens| report.bytes(&tokens));
-    let both = place(&["with", "and", "without"]).or_else(|| place(&["without", "and", "with"])).or_else(|| place(&["before", "and", "after"])).or_else(|| place(&["pre", "and", "post"])).or_else(|| place(&["pre", "-", "and", "post"]));
+    let both = place(&["with", "and", "without"])
+        .or_else(|| place(&["without", "and", "with"]))
+        .or_else(|| place(&["before", "and", "after"]))
+        .or_else(|| place(&["pre", "and", "post"]))
+        .or_else(|| place(&["pre", "-", "and", "post"]));
     if let Some(span) = both {
         return report.has_word(sentence, &["contrast", "gadolinium", "intravenous", "iv"]).then_some((true, span));
     }
@@ -164,22 +277,52 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
         let norm = |at: usize| if range.contains(&at) { &*report.tokens[at].norm } else { "" };
         let given = match norm(index) {
             "noncontrast" | "unenhanced" | "nonenhanced" | "noncontrasted" => false,
-            "non" if matches!(norm(index + 1), "contrast" | "enhanced") || norm(index + 1) == "-" && matches!(norm(index + 2), "contrast" | "enhanced") => false,
+            "non"
+                if matches!(norm(index + 1), "contrast" | "enhanced")
+                    || norm(index + 1) == "-" && matches!(norm(index + 2), "contrast" | "enhanced") =>
+            {
+                false
+            }
             "postcontrast" | "postgadolinium" => true,
-            "iohexol" | "iopamidol" | "omnipaque" | "isovue" | "iodixanol" | "visipaque" | "gadobutrol" | "gadavist" | "gadoterate" | "dotarem" | "iopromide" | "ultravist" | "iomeprol" => {
+            "iohexol" | "iopamidol" | "omnipaque" | "isovue" | "iodixanol" | "visipaque" | "gadobutrol"
+            | "gadavist" | "gadoterate" | "dotarem" | "iopromide" | "ultravist" | "iomeprol" => {
                 let denied = (index.saturating_sub(4)..index).any(|at| matches!(norm(at), "no" | "without"));
                 !denied
             }
             "portal" if norm(index + 1) == "venous" && norm(index + 2) == "phase" => true,
-            "arterial" | "nephrographic" | "excretory" | "pancreatic" if norm(index + 1) == "phase" && kind == SectionKind::Technique => true,
+            "arterial" | "nephrographic" | "excretory" | "pancreatic"
+                if norm(index + 1) == "phase" && kind == SectionKind::Technique =>
+            {
+                true
+            }
             "contrast" | "gadolinium" => {
                 let next = norm(index + 1);
                 if matches!(next, "resolution" | "reaction" | "allergy" | "to") {
                     continue;
                 }
                 let window = index.saturating_sub(7)..index;
-                let denied = window.clone().any(|at| range.contains(&at) && matches!(norm(at), "without" | "no" | "not" | "lack" | "absence" | "w/o")) || (index + 1..index + 6).any(|at| norm(at) == "not");
-                let granted = window.clone().any(|at| range.contains(&at) && matches!(norm(at), "with" | "after" | "following" | "post" | "administration" | "injection" | "intravenous" | "iv" | "ml" | "of")) || matches!(next, "enhanced" | "administration" | "injection" | "material" | "agent" | "medium") || norm(index + 1) == "-" && norm(index + 2) == "enhanced" || (index + 1..index + 7).any(|at| matches!(norm(at), "administered" | "given" | "injected"));
+                let denied = window.clone().any(|at| {
+                    range.contains(&at) && matches!(norm(at), "without" | "no" | "not" | "lack" | "absence" | "w/o")
+                }) || (index + 1..index + 6).any(|at| norm(at) == "not");
+                let granted =
+                    window.clone().any(|at| {
+                        range.contains(&at)
+                            && matches!(
+                                norm(at),
+                                "with"
+                                    | "after"
+                                    | "following"
+                                    | "post"
+                                    | "administration"
+                                    | "injection"
+                                    | "intravenous"
+                                    | "iv"
+                                    | "ml"
+                                    | "of"
+                            )
+                    }) || matches!(next, "enhanced" | "administration" | "injection" | "material" | "agent" | "medium")
+                        || norm(index + 1) == "-" && norm(index + 2) == "enhanced"
+                        || (index + 1..index + 7).any(|at| matches!(norm(at), "administered" | "given" | "injected"));
                 if denied {
                     false
                 } else if granted {
@@ -199,11 +342,16 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
 fn contrast(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let stored = facts.file.and_then(|file| file.exam.as_ref()).and_then(|exam| exam.contrast);
-    let modality = facts.file.and_then(|file| file.exam.as_ref()).and_then(|exam| exam.modality.as_deref()).and_then(Modality::of_code);
+    let modality = facts
+        .file
+        .and_then(|file| file.exam.as_ref())
+        .and_then(|exam| exam.modality.as_deref())
+        .and_then(Modality::of_code);
     let mut told: Vec<(bool, Range<usize>, SectionKind)> = Vec::new();
     for sentence in 0..report.sentences.len() {
         let kind = report.kind_of(sentence);
-        let counts = matches!(kind, SectionKind::Title | SectionKind::Technique) || (kind.describes() || kind.concludes()) && !is_about_another(facts, sentence);
+        let counts = matches!(kind, SectionKind::Title | SectionKind::Technique)
+            || (kind.describes() || kind.concludes()) && !is_about_another(facts, sentence);
         if let Some((given, span)) = counts.then(|| told_contrast(facts, sentence)).flatten() {
             told.push((given, span, kind));
         }
@@ -212,7 +360,11 @@ fn contrast(facts: &Facts<'_>) -> Vec<Issue> {
     match stored {
         Some(stored) => {
             for (given, span, _) in told.iter().filter(|(given, _, _)| *given != stored) {
-                let message = if *given { "The text speaks of contrast, the examination has none." } else { "The text says no contrast, the examination was made with it." };
+                let message = if *given {
+                    "The text speaks of contrast, the examination has none."
+                } else {
+                    "The text says no contrast, the examination was made with it."
+                };
                 issues.push(Issue::new(Rule::R10, message, [span.clone()]));
             }
             if !stored && matches!(modality, Some(Modality::Ct | Modality::Mr)) {
@@ -222,10 +374,15 @@ fn contrast(facts: &Facts<'_>) -> Vec<Issue> {
         None => {
             // Title against technique, where the header does not tell.
             let of = |wanted: SectionKind| told.iter().find(|(_, _, kind)| *kind == wanted);
-            if let (Some((title, here, _)), Some((technique, there, _))) = (of(SectionKind::Title), of(SectionKind::Technique))
+            if let (Some((title, here, _)), Some((technique, there, _))) =
+                (of(SectionKind::Title), of(SectionKind::Technique))
                 && title != technique
             {
-                issues.push(Issue::new(Rule::R10, "Title and technique disagree about contrast.", [here.clone(), there.clone()]));
+                issues.push(Issue::new(
+                    Rule::R10,
+                    "Title and technique disagree about contrast.",
+                    [here.clone(), there.clone()],
+                ));
             }
         }
     }
@@ -238,12 +395,22 @@ fn enhancement(facts: &Facts<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
     for (index, token) in report.tokens.iter().enumerate() {
         let Some(sentence) = report.sentence_of(index) else { continue };
-        if !matches!(&*token.norm, "enhancing" | "enhancement" | "enhance" | "hyperenhancement" | "washout" | "hyperenhancing") || !report.kind_of(sentence).describes() || is_about_another(facts, sentence) {
+        if !matches!(
+            &*token.norm,
+            "enhancing" | "enhancement" | "enhance" | "hyperenhancement" | "washout" | "hyperenhancing"
+        ) || !report.kind_of(sentence).describes()
+            || is_about_another(facts, sentence)
+        {
             continue;
         }
-        let denied = report.has_word(sentence, &["not", "cannot", "without", "no", "lack", "posterior", "acoustic", "unable"]);
+        let denied =
+            report.has_word(sentence, &["not", "cannot", "without", "no", "lack", "posterior", "acoustic", "unable"]);
         if !denied {
-            issues.push(Issue::new(Rule::R10, "The text describes enhancement, the examination was made without contrast.", [token.span.clone()]));
+            issues.push(Issue::new(
+                Rule::R10,
+                "The text describes enhancement, the examination was made without contrast.",
+                [token.span.clone()],
+            ));
         }
     }
     issues
@@ -255,7 +422,11 @@ fn numbers(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
     for (index, token) in report.tokens.iter().enumerate() {
-        if token.kind != TokenKind::Word || report.sentence_of(index).is_some_and(|sentence| report.kind_of(sentence) == SectionKind::Comparison || report.has_word(sentence, &["prior", "previous"])) {
+        if token.kind != TokenKind::Word
+            || report.sentence_of(index).is_some_and(|sentence| {
+                report.kind_of(sentence) == SectionKind::Comparison || report.has_word(sentence, &["prior", "previous"])
+            })
+        {
             continue;
         }
         let (limit, what) = match &*token.norm {
@@ -265,7 +436,9 @@ fn numbers(facts: &Facts<'_>) -> Vec<Issue> {
         };
         let Some(limit) = limit else { continue };
         let mut at = index + 1;
-        while report.tokens.get(at).is_some_and(|next| matches!(&*next.norm, "#" | "." | "no" | "number" | ":" | "(")) && at < index + 4 {
+        while report.tokens.get(at).is_some_and(|next| matches!(&*next.norm, "#" | "." | "no" | "number" | ":" | "("))
+            && at < index + 4
+        {
             at += 1;
         }
         while let Some(value) = report.tokens.get(at).filter(|next| next.breaks == 0).and_then(|next| next.number()) {
@@ -274,18 +447,33 @@ fn numbers(facts: &Facts<'_>) -> Vec<Issue> {
                 break;
             }
             if value.fract() == 0.0 && (value > limit as f64 || value < 1.0) {
-                let message = format!("The text names {} {}, the examination has {limit}.", if what == "series" { "series" } else { "image" }, value);
-                issues.push(Issue::new(Rule::R21, message, [token.span.start..report.tokens[at].span.end]));
+                let message = format!(
+                    "The text names {} {}, the examination has {limit}.",
+                    if what == "series" { "series" } else { "image" },
+                    value
+                );
+                issues.push(Issue::new(
+                    Rule::R21,
+                    message,
+                    std::iter::once(token.span.start..report.tokens[at].span.end),
+                ));
             }
             // "images 45 and 46", "series 4/112" is series and image.
-            let joins = matches!(unit, "and" | "-" | "–" | "," | "to") && report.tokens.get(at + 2).is_some_and(|next| next.kind == TokenKind::Number);
-            let pair = what == "series" && matches!(unit, "/" | ":") && report.tokens.get(at + 2).is_some_and(|next| next.kind == TokenKind::Number);
+            let joins = matches!(unit, "and" | "-" | "–" | "," | "to")
+                && report.tokens.get(at + 2).is_some_and(|next| next.kind == TokenKind::Number);
+            let pair = what == "series"
+                && matches!(unit, "/" | ":")
+                && report.tokens.get(at + 2).is_some_and(|next| next.kind == TokenKind::Number);
             if pair {
                 let image = report.tokens[at + 2].number();
                 if let (Some(image), Some(images)) = (image, exam.images)
                     && image > images as f64
                 {
-                    issues.push(Issue::new(Rule::R21, format!("The text names image {image}, the examination has {images}."), [report.tokens[at + 2].span.clone()]));
+                    issues.push(Issue::new(
+                        Rule::R21,
+                        format!("The text names image {image}, the examination has {images}."),
+                        [report.tokens[at + 2].span.clone()],
+                    ));
                 }
                 break;
             }

@@ -47,7 +47,11 @@ fn brackets(facts: &Facts<'_>) -> Vec<Issue> {
             let limit = text[from..line_end].char_indices().nth(80).map_or(line_end, |(at, _)| from + at);
             let Some(end) = text[from..limit].find(close).map(|at| from + at) else { continue };
             if is_unfilled(&text[from..end], open) {
-                issues.push(Issue::new(Rule::R14, "This field is not filled.", [start..end + close.len_utf8()]));
+                issues.push(Issue::new(
+                    Rule::R14,
+                    "This field is not filled.",
+                    std::iter::once(start..end + close.len_utf8()),
+                ));
             }
             from = end + close.len_utf8();
         }
@@ -59,7 +63,10 @@ fn is_unfilled(inside: &str, open: char) -> bool {
     let inside = inside.trim().to_lowercase();
     let bare: String = inside.chars().filter(|letter| letter.is_alphanumeric()).collect();
     // "< 5 mm and > 2 mm" is a comparison.
-    if open == '<' && (inside.starts_with(|letter: char| letter.is_ascii_digit() || letter == '=') || inside.contains(char::is_whitespace) && inside.len() > 30) {
+    if open == '<'
+        && (inside.starts_with(|letter: char| letter.is_ascii_digit() || letter == '=')
+            || inside.contains(char::is_whitespace) && inside.len() > 30)
+    {
         return false;
     }
     if bare.is_empty() || bare.chars().all(|letter| letter == 'x' || letter == 'n') {
@@ -69,13 +76,73 @@ fn is_unfilled(inside: &str, open: char) -> bool {
         return true;
     }
     const FIELDS: [&str; 34] = [
-        "side", "size", "number", "date", "level", "location", "insert", "select", "enter", "choose", "fill", "specify", "text", "value", "name", "measurement", "laterality", "describe", "description", "dictate", "type", "field", "left/right", "right/left", "comparison", "indication", "free text", "mm", "cm",
-        "modality", "interval", "finding", "findings", "impression",
+        "side",
+        "size",
+        "number",
+        "date",
+        "level",
+        "location",
+        "insert",
+        "select",
+        "enter",
+        "choose",
+        "fill",
+        "specify",
+        "text",
+        "value",
+        "name",
+        "measurement",
+        "laterality",
+        "describe",
+        "description",
+        "dictate",
+        "type",
+        "field",
+        "left/right",
+        "right/left",
+        "comparison",
+        "indication",
+        "free text",
+        "mm",
+        "cm",
+        "modality",
+        "interval",
+        "finding",
+        "findings",
+        "impression",
     ];
     FIELDS.contains(&inside.as_str())
-        || FIELDS.iter().take(18).any(|field| inside.starts_with(field) && inside.len() < field.len() + 24 && !inside.contains(|letter: char| letter.is_ascii_digit()))
-        || inside.split('/').count() > 1 && inside.split('/').all(|option| matches!(option.trim(), "left" | "right" | "bilateral" | "normal" | "abnormal" | "none" | "mild" | "moderate" | "severe" | "yes" | "no" | "present" | "absent" | "with" | "without" | "small" | "large"))
-        || open != '<' && inside.contains(" or ") && inside.split(" or ").all(|option| option.split_whitespace().count() <= 2)
+        || FIELDS.iter().take(18).any(|field| {
+            inside.starts_with(field)
+                && inside.len() < field.len() + 24
+                && !inside.contains(|letter: char| letter.is_ascii_digit())
+        })
+        || inside.split('/').count() > 1
+            && inside.split('/').all(|option| {
+                matches!(
+                    option.trim(),
+                    "left"
+                        | "right"
+                        | "bilateral"
+                        | "normal"
+                        | "abnormal"
+                        | "none"
+                        | "mild"
+                        | "moderate"
+                        | "severe"
+                        | "yes"
+                        | "no"
+                        | "present"
+                        | "absent"
+                        | "with"
+                        | "without"
+                        | "small"
+                        | "large"
+                )
+            })
+        || open != '<'
+            && inside.contains(" or ")
+            && inside.split(" or ").all(|option| option.split_whitespace().count() <= 2)
 }
 
 /// `___`, `***`, "XX mm", "TBD", "??".
@@ -100,7 +167,7 @@ fn placeholders(facts: &Facts<'_>) -> Vec<Issue> {
                 if run >= 8 && others == 0 {
                     continue;
                 }
-                issues.push(Issue::new(Rule::R14, "This field is not filled.", [start..end]));
+                issues.push(Issue::new(Rule::R14, "This field is not filled.", std::iter::once(start..end)));
             }
         }
     }
@@ -110,7 +177,10 @@ fn placeholders(facts: &Facts<'_>) -> Vec<Issue> {
         let is_field = match &*token.norm {
             "xx" | "xxx" | "xxxx" => written.chars().all(|letter| letter == 'X' || letter == 'x'),
             "tbd" | "tbc" => written == "TBD" || written == "TBC",
-            "x" => matches!(next, "mm" | "cm") && !report.tokens[..index].last().is_some_and(|before| before.kind == TokenKind::Number),
+            "x" => {
+                matches!(next, "mm" | "cm")
+                    && !report.tokens[..index].last().is_some_and(|before| before.kind == TokenKind::Number)
+            }
             _ => false,
         };
         if is_field {
@@ -123,6 +193,7 @@ fn placeholders(facts: &Facts<'_>) -> Vec<Issue> {
 fn is_alone(text: &str, start: usize, end: usize) -> bool {
     let span: Range<usize> = start..end;
     let before = text[..span.start].chars().next_back().is_none_or(char::is_whitespace);
-    let after = text[span.end..].chars().next().is_none_or(|letter| letter.is_whitespace() || letter == '.' || letter == ',');
+    let after =
+        text[span.end..].chars().next().is_none_or(|letter| letter.is_whitespace() || letter == '.' || letter == ',');
     before && after
 }

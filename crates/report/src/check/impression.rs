@@ -9,7 +9,9 @@ use crate::parse::{Mention, SectionKind};
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
-    let has = |wanted: fn(SectionKind) -> bool| report.sentences.iter().enumerate().any(|(index, _)| wanted(report.kind_of(index)));
+    let has = |wanted: fn(SectionKind) -> bool| {
+        report.sentences.iter().enumerate().any(|(index, _)| wanted(report.kind_of(index)))
+    };
     let has_impression = has(|kind| kind == SectionKind::Impression);
     if !has_impression {
         return Vec::new();
@@ -27,18 +29,30 @@ fn not_described(facts: &Facts<'_>) -> Vec<Issue> {
     let described: Vec<&Mention> = report
         .mentions
         .iter()
-        .filter(|mention| report.kind_of(mention.sentence).describes() && mention.entry.kind != Kind::Procedure && !mention.family)
+        .filter(|mention| {
+            report.kind_of(mention.sentence).describes() && mention.entry.kind != Kind::Procedure && !mention.family
+        })
         .collect();
     let mut issues = Vec::new();
     for mention in &report.mentions {
-        if report.kind_of(mention.sentence) != SectionKind::Impression || !mention.is_present() || mention.entry.flags.benign || mention.entry.organ.is_empty() {
+        if report.kind_of(mention.sentence) != SectionKind::Impression
+            || !mention.is_present()
+            || mention.entry.flags.benign
+            || mention.entry.organ.is_empty()
+        {
             continue;
         }
         if is_only_a_reason(facts, mention) {
             continue;
         }
         // A finding that the text denies is a matter of R03, not of this rule.
-        let named = described.iter().any(|other| if other.assertion == Assertion::Absent { other.entry.name == mention.entry.name } else { answers(other, mention.entry, mention.organ) });
+        let named = described.iter().any(|other| {
+            if other.assertion == Assertion::Absent {
+                other.entry.name == mention.entry.name
+            } else {
+                answers(other, mention.entry, mention.organ)
+            }
+        });
         if named || described_in_other_words(facts, mention) {
             continue;
         }
@@ -53,7 +67,26 @@ fn is_only_a_reason(facts: &Facts<'_>, mention: &Mention) -> bool {
     let report = facts.report;
     let start = report.sentences[mention.sentence].tokens.start;
     report.tokens[start.max(mention.tokens.start.saturating_sub(6))..mention.tokens.start].iter().any(|token| {
-        matches!(&*token.norm, "known" | "history" | "given" | "setting" | "patient" | "background" | "clinical" | "clinically" | "symptom" | "explain" | "cause" | "treatment" | "screening" | "staging" | "risk" | "for" | "between")
+        matches!(
+            &*token.norm,
+            "known"
+                | "history"
+                | "given"
+                | "setting"
+                | "patient"
+                | "background"
+                | "clinical"
+                | "clinically"
+                | "symptom"
+                | "explain"
+                | "cause"
+                | "treatment"
+                | "screening"
+                | "staging"
+                | "risk"
+                | "for"
+                | "between"
+        )
     })
 }
 
@@ -61,23 +94,77 @@ fn is_only_a_reason(facts: &Facts<'_>, mention: &Mention) -> bool {
 fn described_in_other_words(facts: &Facts<'_>, mention: &Mention) -> bool {
     let report = facts.report;
     let by_organ = mention.entry.flags.diagnosis
-        || matches!(mention.entry.family.as_str(), "enlargement" | "dilatation" | "thickening" | "tear" | "fracture" | "atrophy" | "narrowing" | "disc" | "degeneration" | "aneurysm" | "position" | "clot" | "diffuse" | "cartilage" | "tendon" | "compression" | "signal" | "obstruction" | "vessel" | "pressure" | "torsion" | "opacity" | "edema" | "mass" | "ischemia" | "demyelination" | "airways" | "interstitial" | "pregnancy");
+        || matches!(
+            mention.entry.family.as_str(),
+            "enlargement"
+                | "dilatation"
+                | "thickening"
+                | "tear"
+                | "fracture"
+                | "atrophy"
+                | "narrowing"
+                | "disc"
+                | "degeneration"
+                | "aneurysm"
+                | "position"
+                | "clot"
+                | "diffuse"
+                | "cartilage"
+                | "tendon"
+                | "compression"
+                | "signal"
+                | "obstruction"
+                | "vessel"
+                | "pressure"
+                | "torsion"
+                | "opacity"
+                | "edema"
+                | "mass"
+                | "ischemia"
+                | "demyelination"
+                | "airways"
+                | "interstitial"
+                | "pregnancy"
+        );
     by_organ
         && report.anatomy.iter().any(|place| {
-            report.kind_of(place.sentence).describes() && (place.entry.organ == mention.organ || near_part(&place.entry.organ, mention.organ)) && !is_normal(facts, place.sentence)
+            report.kind_of(place.sentence).describes()
+                && (place.entry.organ == mention.organ || near_part(&place.entry.organ, mention.organ))
+                && !is_normal(facts, place.sentence)
         })
 }
 
 /// The bone or vessel that a finding of the joint or spine is described by.
 fn near_part(place: &str, organ: &str) -> bool {
-    matches!((place, organ), ("spine", "vertebra") | ("vertebra", "spine") | ("appendix", "appendix") | ("brain", "brain"))
-        || organ == "joint" && matches!(place, "knee" | "shoulder" | "hip" | "ankle" | "wrist" | "elbow" | "foot" | "hand")
+    matches!(
+        (place, organ),
+        ("spine", "vertebra") | ("vertebra", "spine") | ("appendix", "appendix") | ("brain", "brain")
+    ) || organ == "joint"
+        && matches!(place, "knee" | "shoulder" | "hip" | "ankle" | "wrist" | "elbow" | "foot" | "hand")
         || organ == "hip" && place == "femur"
 }
 
 const NORMAL_WORDS: [&str; 20] = [
-    "normal", "unremarkable", "clear", "intact", "patent", "preserved", "maintained", "no", "without", "not", "negative", "midline", "symmetric", "within", "normally",
-    "unchanged", "stable", "appropriate", "free", "satisfactory",
+    "normal",
+    "unremarkable",
+    "clear",
+    "intact",
+    "patent",
+    "preserved",
+    "maintained",
+    "no",
+    "without",
+    "not",
+    "negative",
+    "midline",
+    "symmetric",
+    "within",
+    "normally",
+    "unchanged",
+    "stable",
+    "appropriate",
+    "free",
+    "satisfactory",
 ];
 
 fn is_normal(facts: &Facts<'_>, sentence: usize) -> bool {
@@ -86,14 +173,27 @@ fn is_normal(facts: &Facts<'_>, sentence: usize) -> bool {
 
 fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
-    let concluded: Vec<&Mention> = report.mentions.iter().filter(|mention| report.kind_of(mention.sentence).concludes() && !mention.family).collect();
+    let concluded: Vec<&Mention> = report
+        .mentions
+        .iter()
+        .filter(|mention| report.kind_of(mention.sentence).concludes() && !mention.family)
+        .collect();
     let covered = |entry: &Entry, organ: &str| {
-        concluded.iter().any(|cover| if cover.assertion == Assertion::Absent { cover.entry.name == entry.name } else { cover.entry.kind == Kind::Finding && answers(cover, entry, organ) })
-            || organ_is_concluded(facts, entry, organ)
+        concluded.iter().any(|cover| {
+            if cover.assertion == Assertion::Absent {
+                cover.entry.name == entry.name
+            } else {
+                cover.entry.kind == Kind::Finding && answers(cover, entry, organ)
+            }
+        }) || organ_is_concluded(facts, entry, organ)
     };
     let mut issues = Vec::new();
     for mention in &report.mentions {
-        if !report.kind_of(mention.sentence).describes() || !mention.is_present() || !owes(mention.entry) || is_minor(facts, mention) {
+        if !report.kind_of(mention.sentence).describes()
+            || !mention.is_present()
+            || !owes(mention.entry)
+            || is_minor(facts, mention)
+        {
             continue;
         }
         if covered(mention.entry, mention.organ) {
@@ -103,17 +203,24 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         issues.push(Issue::new(Rule::R05, message, [mention.span.clone()]));
     }
     for known in &facts.known {
-        if !known.is_confirmed() || known.finding.effective_assertion() != Assertion::Present || !owes(known.entry) || covered(known.entry, known.organ) {
+        if !known.is_confirmed()
+            || known.finding.effective_assertion() != Assertion::Present
+            || !owes(known.entry)
+            || covered(known.entry, known.organ)
+        {
             continue;
         }
-        if known.finding.change == Some(crate::findings::Change::Resolved) || issues.iter().any(|issue| issue.message.to_lowercase().starts_with(&known.entry.name.to_lowercase())) {
+        if known.finding.change == Some(crate::findings::Change::Resolved)
+            || issues.iter().any(|issue| issue.message.to_lowercase().starts_with(&known.entry.name.to_lowercase()))
+        {
             continue;
         }
         let told = report.mentions.iter().find(|mention| known.fits(mention) && mention.is_current());
         if told.is_some_and(|mention| mention.assertion == Assertion::Absent || is_minor(facts, mention)) {
             continue;
         }
-        let message = format!("{} is a confirmed finding and does not stand in the impression.", capital(&known.entry.name));
+        let message =
+            format!("{} is a confirmed finding and does not stand in the impression.", capital(&known.entry.name));
         issues.push(Issue::new(Rule::R05, message, told.map(|mention| mention.span.clone())));
     }
     issues
@@ -129,8 +236,22 @@ fn is_minor(facts: &Facts<'_>, mention: &Mention) -> bool {
     let start = report.sentences[mention.sentence].tokens.start;
     let before = &report.tokens[start.max(mention.tokens.start.saturating_sub(4))..mention.tokens.start];
     let word = |words: &[&str]| before.iter().any(|token| words.contains(&&*token.norm));
-    word(&["old", "chronic", "healed", "remote", "trace", "physiologic", "previously", "known", "minimal", "tiny", "calcified", "benign", "degenerative", "healing"])
-        || matches!(mention.entry.family.as_str(), "fluid") && word(&["small", "tiny", "minimal", "mild", "trace"])
+    word(&[
+        "old",
+        "chronic",
+        "healed",
+        "remote",
+        "trace",
+        "physiologic",
+        "previously",
+        "known",
+        "minimal",
+        "tiny",
+        "calcified",
+        "benign",
+        "degenerative",
+        "healing",
+    ]) || matches!(mention.entry.family.as_str(), "fluid") && word(&["small", "tiny", "minimal", "mild", "trace"])
 }
 
 /// "Findings consistent with the above", or the organ named in the impression with its own words.
@@ -140,6 +261,9 @@ fn organ_is_concluded(facts: &Facts<'_>, entry: &Entry, organ: &str) -> bool {
     by_organ
         && !organ.is_empty()
         && report.anatomy.iter().any(|place| {
-            report.kind_of(place.sentence) == SectionKind::Impression && place.entry.organ == organ && !is_normal(facts, place.sentence) && !report.mentions.iter().any(|mention| mention.sentence == place.sentence)
+            report.kind_of(place.sentence) == SectionKind::Impression
+                && place.entry.organ == organ
+                && !is_normal(facts, place.sentence)
+                && !report.mentions.iter().any(|mention| mention.sentence == place.sentence)
         })
 }

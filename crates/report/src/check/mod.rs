@@ -73,8 +73,30 @@ pub enum Rule {
 impl Rule {
     /// All rules in order.
     pub const ALL: [Self; 24] = [
-        Self::R01, Self::R02, Self::R03, Self::R04, Self::R05, Self::R06, Self::R07, Self::R08, Self::R09, Self::R10, Self::R11, Self::R12,
-        Self::R13, Self::R14, Self::R15, Self::R16, Self::R17, Self::R18, Self::R19, Self::R20, Self::R21, Self::R22, Self::R23, Self::R24,
+        Self::R01,
+        Self::R02,
+        Self::R03,
+        Self::R04,
+        Self::R05,
+        Self::R06,
+        Self::R07,
+        Self::R08,
+        Self::R09,
+        Self::R10,
+        Self::R11,
+        Self::R12,
+        Self::R13,
+        Self::R14,
+        Self::R15,
+        Self::R16,
+        Self::R17,
+        Self::R18,
+        Self::R19,
+        Self::R20,
+        Self::R21,
+        Self::R22,
+        Self::R23,
+        Self::R24,
     ];
 
     /// What the rule is about, in two or three words.
@@ -110,9 +132,17 @@ impl Rule {
     /// The severity; R18 lowers its own where only the context speaks.
     pub fn severity(self) -> Severity {
         match self {
-            Self::R01 | Self::R03 | Self::R08 | Self::R09 | Self::R10 | Self::R13 | Self::R15 | Self::R20 | Self::R22 | Self::R23 | Self::R24 => {
-                Severity::Error
-            }
+            Self::R01
+            | Self::R03
+            | Self::R08
+            | Self::R09
+            | Self::R10
+            | Self::R13
+            | Self::R15
+            | Self::R20
+            | Self::R22
+            | Self::R23
+            | Self::R24 => Severity::Error,
             _ => Severity::Warning,
         }
     }
@@ -150,9 +180,26 @@ pub(crate) struct Facts<'a> {
 /// More issues than this help nobody; a pasted book must not fill the memory.
 const MAX_ISSUES_PER_RULE: usize = 50;
 
+/// A report is shorter than this by far. Of a longer paste the rules look at this much, so that a check stays
+/// quick while typing; [`checked_part`] says how much that is.
+pub const CHECKED_BYTES: usize = 128 * 1024;
+
+/// The part of a text that the rules look at: all of it, or whole lines up to [`CHECKED_BYTES`].
+pub fn checked_part(text: &str) -> &str {
+    if text.len() <= CHECKED_BYTES {
+        return text;
+    }
+    let mut end = CHECKED_BYTES;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let line_end = text[..end].rfind('\n').map_or(end, |at| at + 1);
+    &text[..line_end]
+}
+
 /// Checks a report. `today` is passed in so that a check can be repeated.
 pub fn check(text: &str, file: Option<&FindingsFile>, today: Date) -> Vec<Issue> {
-    let report = Report::read(text);
+    let report = Report::read(checked_part(text));
     check_report(&report, file, today)
 }
 

@@ -25,20 +25,29 @@ fn told_sex(facts: &Facts<'_>) -> Vec<(bool, Range<usize>)> {
             "woman" | "female" | "lady" | "girl" => true,
             "man" | "male" | "gentleman" | "boy" => false,
             // "64F", "64 M"
-            norm if norm.len() >= 2 && norm[..norm.len() - 1].bytes().all(|byte| byte.is_ascii_digit()) && (norm.ends_with('f') || norm.ends_with('m')) => norm.ends_with('f'),
+            norm if is_age_and_letter(norm) => norm.ends_with('f'),
             _ => continue,
         };
         if token.norm.len() > 3 || matches!(&*token.norm, "man" | "boy") {
             let next = report.tokens.get(index + 1).map_or("", |next| &*next.norm);
             let before = index.checked_sub(1).map_or("", |before| &*report.tokens[before].norm);
             // "male catheter", "female pelvis protocol" name no person, nor does a relative.
-            if matches!(next, "catheter" | "connector" | "breast" | "pelvis" | "genitalia" | "infertility" | "relative" | "sibling") || matches!(before, "her" | "his") {
+            if matches!(
+                next,
+                "catheter" | "connector" | "breast" | "pelvis" | "genitalia" | "infertility" | "relative" | "sibling"
+            ) || matches!(before, "her" | "his")
+            {
                 continue;
             }
         }
         told.push((is_female, token.span.clone()));
     }
     told
+}
+
+fn is_age_and_letter(norm: &str) -> bool {
+    norm.strip_suffix(['f', 'm'])
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn sex(facts: &Facts<'_>) -> Vec<Issue> {
@@ -53,7 +62,9 @@ fn sex(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     let all_agree = told.windows(2).all(|pair| pair[0].0 == pair[1].0);
-    let Some(female) = stored.or_else(|| told.first().filter(|_| all_agree).map(|(said, _)| *said)) else { return issues };
+    let Some(female) = stored.or_else(|| told.first().filter(|_| all_agree).map(|(said, _)| *said)) else {
+        return issues;
+    };
     let source = if stored.is_some() { None } else { told.first().map(|(_, span)| span.clone()) };
     let wrong = |flags: crate::lexicon::Flags| (female && flags.male) || (!female && flags.female);
     let mut add = |name: &str, span: &Range<usize>, sentence: usize| {
@@ -63,7 +74,9 @@ fn sex(facts: &Facts<'_>) -> Vec<Issue> {
         let message = format!("{} does not occur in a {}.", super::side::capital(name), word(female));
         issues.push(Issue::new(Rule::R08, message, std::iter::once(span.clone()).chain(source.clone())));
     };
-    for mention in report.mentions.iter().filter(|mention| wrong(mention.entry.flags) && !mention.family && !mention.historical) {
+    for mention in
+        report.mentions.iter().filter(|mention| wrong(mention.entry.flags) && !mention.family && !mention.historical)
+    {
         if mention.assertion == Assertion::Absent && mention.entry.kind == crate::lexicon::Kind::Device {
             continue;
         }
@@ -82,13 +95,50 @@ fn word(female: bool) -> &'static str {
 
 /// An operation or a relative explains the word.
 fn has_reason(facts: &Facts<'_>, sentence: usize) -> bool {
-    facts.report.has_word(sentence, &["transgender", "status", "s", "post", "prior", "previous", "history", "family", "mother", "father", "sister", "brother", "metastatic", "reassignment", "surgically", "intersex"])
-        && facts.report.has_word(sentence, &["transgender", "history", "family", "mother", "father", "sister", "brother", "reassignment", "post", "surgically", "prior", "previous"])
+    facts.report.has_word(
+        sentence,
+        &[
+            "transgender",
+            "status",
+            "s",
+            "post",
+            "prior",
+            "previous",
+            "history",
+            "family",
+            "mother",
+            "father",
+            "sister",
+            "brother",
+            "metastatic",
+            "reassignment",
+            "surgically",
+            "intersex",
+        ],
+    ) && facts.report.has_word(
+        sentence,
+        &[
+            "transgender",
+            "history",
+            "family",
+            "mother",
+            "father",
+            "sister",
+            "brother",
+            "reassignment",
+            "post",
+            "surgically",
+            "prior",
+            "previous",
+        ],
+    )
 }
 
 /// R09: "64-year-old", "64 yo", "aged 64", "64F".
 fn age(facts: &Facts<'_>) -> Vec<Issue> {
-    let Some(stored_years) = facts.file.and_then(|file| file.patient.as_ref()).and_then(|patient| patient.age).filter(|age| age.is_finite()) else {
+    let Some(stored_years) =
+        facts.file.and_then(|file| file.patient.as_ref()).and_then(|patient| patient.age).filter(|age| age.is_finite())
+    else {
         return Vec::new();
     };
     let report = facts.report;
@@ -96,11 +146,20 @@ fn age(facts: &Facts<'_>) -> Vec<Issue> {
     for index in 0..report.tokens.len() {
         let Some((years, tokens)) = age_at(facts, index) else { continue };
         let sentence = report.sentence_of(index);
-        if sentence.is_some_and(|sentence| report.has_word(sentence, &["mother", "father", "sister", "brother", "family", "grandmother", "grandfather", "ago"])) {
+        if sentence.is_some_and(|sentence| {
+            report.has_word(
+                sentence,
+                &["mother", "father", "sister", "brother", "family", "grandmother", "grandfather", "ago"],
+            )
+        }) {
             continue;
         }
         if (years - stored_years).abs() > AGE_TOLERANCE_YEARS {
-            let message = format!("The text gives an age of {} years, the header of {} years.", shown(years), shown(stored_years));
+            let message = format!(
+                "The text gives an age of {} years, the header of {} years.",
+                shown(years),
+                shown(stored_years)
+            );
             issues.push(Issue::new(Rule::R09, message, [report.bytes(&tokens)]));
         }
     }
@@ -121,7 +180,11 @@ fn age_at(facts: &Facts<'_>, index: usize) -> Option<(f64, Range<usize>)> {
         let digits: String = token.norm.chars().take_while(char::is_ascii_digit).collect();
         let years: f64 = digits.parse().ok()?;
         return match &token.norm[digits.len()..] {
-            "f" | "m" | "yo" | "yof" | "yom" | "yr" | "y" if years < 125.0 && !matches!(norm(index.wrapping_sub(1)), "x" | "by") => Some((years, index..index + 1)),
+            "f" | "m" | "yo" | "yof" | "yom" | "yr" | "y"
+                if years < 125.0 && !matches!(norm(index.wrapping_sub(1)), "x" | "by") =>
+            {
+                Some((years, index..index + 1))
+            }
             _ => None,
         };
     }
@@ -147,6 +210,9 @@ fn age_at(facts: &Facts<'_>, index: usize) -> Option<(f64, Range<usize>)> {
     while matches!(norm(end), "-" | "/" | "‐" | "–" | "." | "of") && end - at < 4 {
         end += 1;
     }
-    let says_old = matches!(norm(end), "old" | "o" | "age") || norm(at) == "yo" || matches!(norm(end), "female" | "male" | "woman" | "man" | "f" | "m" | "lady" | "gentleman") && norm(at) != "day";
+    let says_old = matches!(norm(end), "old" | "o" | "age")
+        || norm(at) == "yo"
+        || matches!(norm(end), "female" | "male" | "woman" | "man" | "f" | "m" | "lady" | "gentleman")
+            && norm(at) != "day";
     says_old.then(|| (value / per_year, index..(end + 1).min(tokens.len())))
 }

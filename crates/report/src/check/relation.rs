@@ -65,14 +65,17 @@ impl<'a> Known<'a> {
 /// Two lobes, poles or levels that exclude each other.
 pub(crate) fn other_site(first: Option<&Entry>, second: Option<&Entry>) -> bool {
     match (first, second) {
-        (Some(first), Some(second)) => first.organ == second.organ && first.name != second.name && is_part(first) && is_part(second),
+        (Some(first), Some(second)) => {
+            first.organ == second.organ && first.name != second.name && is_part(first) && is_part(second)
+        }
         _ => false,
     }
 }
 
 /// A part of an organ, not the organ itself.
 fn is_part(site: &Entry) -> bool {
-    const PARTS: [&str; 12] = ["lobe", "pole", "segment", "zone", "lingula", "head", "body", "tail", "base", "apex", "horn", "meniscus"];
+    const PARTS: [&str; 12] =
+        ["lobe", "pole", "segment", "zone", "lingula", "head", "body", "tail", "base", "apex", "horn", "meniscus"];
     site.name.split(' ').any(|word| PARTS.contains(&word)) || site.organ == "vertebra" || site.name.ends_with("disc")
 }
 
@@ -82,7 +85,39 @@ const NEAR: [&[&str]; 14] = [
     &["gallbladder", "bile duct", "liver", "pancreas"],
     &["bowel", "colon", "appendix", "mesentery", "stomach", "peritoneum", "abdomen"],
     &["spine", "vertebra", "spinal cord", "disc", "epidural space", "sacrum"],
-    &["bone", "rib", "sternum", "clavicle", "scapula", "humerus", "radius", "ulna", "scaphoid", "metacarpal", "phalanx", "femur", "tibia", "fibula", "patella", "ankle", "calcaneus", "talus", "metatarsal", "pelvis", "vertebra", "skull", "face", "sacrum", "hip", "wrist", "hand", "foot", "elbow", "shoulder", "knee"],
+    &[
+        "bone",
+        "rib",
+        "sternum",
+        "clavicle",
+        "scapula",
+        "humerus",
+        "radius",
+        "ulna",
+        "scaphoid",
+        "metacarpal",
+        "phalanx",
+        "femur",
+        "tibia",
+        "fibula",
+        "patella",
+        "ankle",
+        "calcaneus",
+        "talus",
+        "metatarsal",
+        "pelvis",
+        "vertebra",
+        "skull",
+        "face",
+        "sacrum",
+        "hip",
+        "wrist",
+        "hand",
+        "foot",
+        "elbow",
+        "shoulder",
+        "knee",
+    ],
     &["joint", "knee", "shoulder", "hip", "ankle", "wrist", "elbow", "foot", "hand", "sacroiliac joint", "soft tissue"],
     &["brain", "brainstem", "cerebellum", "thalamus", "basal ganglia", "pituitary", "skull", "carotid"],
     &["lung", "bronchus", "airway", "mediastinum", "pulmonary artery"],
@@ -96,7 +131,10 @@ const NEAR: [&[&str]; 14] = [
 
 /// Whether two organs are the same or belong together. An unknown organ fits any.
 pub(crate) fn near(first: &str, second: &str) -> bool {
-    first.is_empty() || second.is_empty() || first == second || NEAR.iter().any(|group| group.contains(&first) && group.contains(&second))
+    first.is_empty()
+        || second.is_empty()
+        || first == second
+        || NEAR.iter().any(|group| group.contains(&first) && group.contains(&second))
 }
 
 /// Whether two terms name the same thing: one entry, or a general word for the other in the same organ.
@@ -114,7 +152,10 @@ pub(crate) fn same_term(first: &Entry, first_organ: &str, second: &Entry, second
         _ => false,
     };
     let lesions = first.family == second.family && first.family == "mass" && (is_vague(first) || is_vague(second));
-    let lung_nodules = first.organ == "lung" && second.organ == "lung" && first.name.contains("nodule") && second.name.contains("nodule");
+    let lung_nodules = first.organ == "lung"
+        && second.organ == "lung"
+        && first.name.contains("nodule")
+        && second.name.contains("nodule");
     same_head && (first.flags.general || second.flags.general || first.organ == second.organ) || lesions || lung_nodules
 }
 
@@ -135,7 +176,10 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
         return true;
     }
     // What stands alone must be named; what goes along with a disease is covered by naming that disease.
-    let stands_alone = matches!(finding.family.as_str(), "mass" | "fracture" | "clot" | "aneurysm" | "hemorrhage" | "tear" | "node" | "air" | "torsion" | "pregnancy");
+    let stands_alone = matches!(
+        finding.family.as_str(),
+        "mass" | "fracture" | "clot" | "aneurysm" | "hemorrhage" | "tear" | "node" | "air" | "torsion" | "pregnancy"
+    );
     let known_organs = !cover.organ.is_empty() && !organ.is_empty();
     if !stands_alone && organs_near && known_organs && !cover.entry.flags.benign {
         return true;
@@ -146,6 +190,15 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
     // A disease that spreads, and what a tumour, stone or trauma brings along.
     matches!(
         (cover.entry.family.as_str(), finding.family.as_str()),
-        ("mass", "node") | ("ischemia", "clot") | ("clot", "ischemia") | ("tear", "hemorrhage") | ("hemorrhage", "tear") | ("inflammation", "air") | ("mass", "fracture") | ("air", "fluid") | ("aneurysm", "hemorrhage") | ("node", "mass")
+        ("mass", "node")
+            | ("ischemia", "clot")
+            | ("clot", "ischemia")
+            | ("tear", "hemorrhage")
+            | ("hemorrhage", "tear")
+            | ("inflammation", "air")
+            | ("mass", "fracture")
+            | ("air", "fluid")
+            | ("aneurysm", "hemorrhage")
+            | ("node", "mass")
     ) && (organs_near || cover.entry.family == "mass")
 }

@@ -35,16 +35,25 @@ fn between_sections(facts: &Facts<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
     for concluded in sided(true) {
         let Some(side) = firm_side(concluded) else { continue };
-        let same: Vec<&&Mention> = described.iter().filter(|mention| same_term(mention.entry, mention.organ, concluded.entry, concluded.organ)).collect();
+        let same: Vec<&&Mention> = described
+            .iter()
+            .filter(|mention| same_term(mention.entry, mention.organ, concluded.entry, concluded.organ))
+            .collect();
         let candidates: Vec<&&Mention> = if same.is_empty() {
-            described.iter().filter(|mention| mention.entry.family == concluded.entry.family && answers(mention, concluded.entry, concluded.organ)).collect()
+            described
+                .iter()
+                .filter(|mention| {
+                    mention.entry.family == concluded.entry.family && answers(mention, concluded.entry, concluded.organ)
+                })
+                .collect()
         } else {
             // Where the lobe tells two lesions apart, the lesion of the same lobe is the one.
-            let in_lobe: Vec<&&Mention> = same.iter().copied().filter(|mention| !other_site(mention.site, concluded.site)).collect();
+            let in_lobe: Vec<&&Mention> =
+                same.iter().copied().filter(|mention| !other_site(mention.site, concluded.site)).collect();
             if in_lobe.is_empty() { same } else { in_lobe }
         };
         let fits = |mention: &&&Mention| firm_side(mention).is_some_and(|other| !other.contradicts(side));
-        if candidates.is_empty() || candidates.iter().any(|mention| fits(mention)) {
+        if candidates.is_empty() || candidates.iter().any(fits) {
             continue;
         }
         let other = candidates[0];
@@ -80,14 +89,22 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         let size = mention.size.map(|size| facts.report.measures[size].longest_mm());
         let by_size: Vec<_> = known
             .iter()
-            .filter(|known| size.zip(known.finding.longest_mm()).is_some_and(|(text, stored)| (text - stored).abs() <= 0.05 * stored))
+            .filter(|known| {
+                size.zip(known.finding.longest_mm())
+                    .is_some_and(|(text, stored)| (text - stored).abs() <= 0.05 * stored)
+            })
             .collect();
         let meant = if by_size.len() == 1 { vec![*by_size[0]] } else { known };
         if meant.iter().any(|known| known.side.is_some_and(|stored| !stored.contradicts(side))) {
             continue;
         }
         if let (Some(told), Some(stored)) = (&mention.side, meant[0].side) {
-            let message = format!("The text says {} for {}, the stored finding says {}.", told.side.word(), mention.entry.name, stored.word());
+            let message = format!(
+                "The text says {} for {}, the stored finding says {}.",
+                told.side.word(),
+                mention.entry.name,
+                stored.word()
+            );
             issues.push(Issue::new(Rule::R01, message, [told.span.clone(), mention.span.clone()]));
         }
     }
@@ -116,12 +133,29 @@ fn against_exam(facts: &Facts<'_>) -> Vec<Issue> {
         if !(kind.describes() || kind.concludes() || kind == SectionKind::Technique || kind == SectionKind::History) {
             continue;
         }
-        let looks_elsewhere = report.has_word(sentence, &["contralateral", "comparison", "compared", "opposite", "dominant", "handed", "versus", "asymmetric", "symmetric", "history", "previous", "prior"]);
+        let looks_elsewhere = report.has_word(
+            sentence,
+            &[
+                "contralateral",
+                "comparison",
+                "compared",
+                "opposite",
+                "dominant",
+                "handed",
+                "versus",
+                "asymmetric",
+                "symmetric",
+                "history",
+                "previous",
+                "prior",
+            ],
+        );
         if looks_elsewhere || kind == SectionKind::History && header.is_some() && title.is_none() {
             continue;
         }
         let spans = title.iter().map(|(_, span)| span.clone()).chain([word.span.clone()]);
-        let message = format!("The text says {}, the examination is of the {} side.", word.side.word(), exam_side.word());
+        let message =
+            format!("The text says {}, the examination is of the {} side.", word.side.word(), exam_side.word());
         issues.push(Issue::new(Rule::R01, message, spans));
     }
     issues
@@ -130,7 +164,8 @@ fn against_exam(facts: &Facts<'_>) -> Vec<Issue> {
 /// The one side of a paired part of the body in the title.
 fn title_side(facts: &Facts<'_>) -> Option<(Side, std::ops::Range<usize>)> {
     let report = facts.report;
-    let in_title = |token: usize| report.sentence_of(token).is_some_and(|sentence| report.kind_of(sentence) == SectionKind::Title);
+    let in_title =
+        |token: usize| report.sentence_of(token).is_some_and(|sentence| report.kind_of(sentence) == SectionKind::Title);
     let mut words = report.side_words.iter().filter(|word| in_title(word.tokens.start));
     let word = words.next()?;
     if words.next().is_some() || !matches!(word.side, Side::Left | Side::Right) {
@@ -148,21 +183,41 @@ fn is_limb_or_paired(entry: &Entry) -> bool {
 fn referring_back(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
-    let mentions: Vec<&Mention> = report.mentions.iter().filter(positive).filter(|mention| report.kind_of(mention.sentence).describes()).collect();
+    let mentions: Vec<&Mention> = report
+        .mentions
+        .iter()
+        .filter(positive)
+        .filter(|mention| report.kind_of(mention.sentence).describes())
+        .collect();
     for (index, mention) in mentions.iter().enumerate() {
         let Some(side) = firm_side(mention) else { continue };
         let start = report.sentences[mention.sentence].tokens.start;
-        let refers = (start..mention.tokens.start).rev().take(5).any(|token| matches!(&*report.tokens[token].norm, "this" | "aforementioned" | "described"))
+        let refers = (start..mention.tokens.start)
+            .rev()
+            .take(5)
+            .any(|token| matches!(&*report.tokens[token].norm, "this" | "aforementioned" | "described"))
             || &*report.tokens[start].norm == "the" && mention.tokens.start - start <= 5 && mention.size.is_none();
         if !refers {
             continue;
         }
-        let earlier: Vec<&&Mention> = mentions[..index].iter().filter(|other| firm_side(other).is_some() && same_term(other.entry, other.organ, mention.entry, mention.organ)).collect();
-        if earlier.is_empty() || earlier.iter().any(|other| firm_side(other).is_some_and(|other| !other.contradicts(side))) {
+        let earlier: Vec<&&Mention> = mentions[..index]
+            .iter()
+            .filter(|other| {
+                firm_side(other).is_some() && same_term(other.entry, other.organ, mention.entry, mention.organ)
+            })
+            .collect();
+        if earlier.is_empty()
+            || earlier.iter().any(|other| firm_side(other).is_some_and(|other| !other.contradicts(side)))
+        {
             continue;
         }
         if let (Some(here), Some(there)) = (&mention.side, &earlier[0].side) {
-            let message = format!("{} is told as {} here and as {} before.", capital(&mention.entry.name), here.side.word(), there.side.word());
+            let message = format!(
+                "{} is told as {} here and as {} before.",
+                capital(&mention.entry.name),
+                here.side.word(),
+                there.side.word()
+            );
             issues.push(Issue::new(Rule::R01, message, [here.span.clone(), there.span.clone()]));
         }
     }
@@ -171,7 +226,8 @@ fn referring_back(facts: &Facts<'_>) -> Vec<Issue> {
 
 fn missing(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
-    let one_sided = facts.file.and_then(|file| file.exam.as_ref()).is_some_and(|exam| exam.laterality.is_some()) || title_side(facts).is_some();
+    let one_sided = facts.file.and_then(|file| file.exam.as_ref()).is_some_and(|exam| exam.laterality.is_some())
+        || title_side(facts).is_some();
     if one_sided {
         return Vec::new();
     }
@@ -187,22 +243,65 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
         {
             continue;
         }
-        let by_site = mention.site.is_some_and(|site| site.flags.paired && site.organ == mention.organ) && names_part(facts, mention);
+        let by_site = mention.site.is_some_and(|site| site.flags.paired && site.organ == mention.organ)
+            && names_part(facts, mention);
         if !(mention.entry.flags.paired && !sits_in_the_middle(mention) || by_site) {
             continue;
         }
-        if report.has_word(mention.sentence, &["multiple", "scattered", "diffuse", "several", "innumerable", "numerous", "multifocal", "both", "symmetric", "diffusely", "throughout", "all", "each", "every", "few", "midline", "lung", "kidney", "ovary"])
-            && is_many(facts, mention)
+        if report.has_word(
+            mention.sentence,
+            &[
+                "multiple",
+                "scattered",
+                "diffuse",
+                "several",
+                "innumerable",
+                "numerous",
+                "multifocal",
+                "both",
+                "symmetric",
+                "diffusely",
+                "throughout",
+                "all",
+                "each",
+                "every",
+                "few",
+                "midline",
+                "lung",
+                "kidney",
+                "ovary",
+            ],
+        ) && is_many(facts, mention)
         {
             continue;
         }
         let told_before = report.mentions[..index].iter().any(|other| {
             other.side.is_some()
                 && report.sentences[other.sentence].section == report.sentences[mention.sentence].section
-                && (same_term(other.entry, other.organ, mention.entry, mention.organ) || other.sentence + 1 >= mention.sentence && other.organ == mention.organ)
+                && (same_term(other.entry, other.organ, mention.entry, mention.organ)
+                    || other.sentence + 1 >= mention.sentence && other.organ == mention.organ)
         });
-        let refers = mention.tokens.start > 0 && (mention.tokens.start.saturating_sub(4)..mention.tokens.start).any(|token| matches!(&*report.tokens[token].norm, "this" | "these" | "such" | "suspicious"));
-        let advice = report.has_word(mention.sentence, &["recommend", "recommended", "recommendation", "guideline", "fleischner", "suggested", "advised", "if", "consider", "follow", "per", "criterion", "according"]);
+        let refers = mention.tokens.start > 0
+            && (mention.tokens.start.saturating_sub(4)..mention.tokens.start)
+                .any(|token| matches!(&*report.tokens[token].norm, "this" | "these" | "such" | "suspicious"));
+        let advice = report.has_word(
+            mention.sentence,
+            &[
+                "recommend",
+                "recommended",
+                "recommendation",
+                "guideline",
+                "fleischner",
+                "suggested",
+                "advised",
+                "if",
+                "consider",
+                "follow",
+                "per",
+                "criterion",
+                "according",
+            ],
+        );
         if told_before || refers || advice {
             continue;
         }
@@ -218,22 +317,62 @@ fn names_part(facts: &Facts<'_>, mention: &Mention) -> bool {
     facts.report.anatomy.iter().any(|place| {
         std::ptr::eq(place.entry, site) && place.sentence == mention.sentence && {
             let written = facts.report.text[place.span.clone()].to_lowercase();
-            written == site.name && !matches!(site.name.as_str(), "lung" | "bronchus" | "hilum" | "pleura" | "neural foramen" | "articular cartilage" | "pulmonary artery" | "facet joint")
+            written == site.name
+                && !matches!(
+                    site.name.as_str(),
+                    "lung"
+                        | "bronchus"
+                        | "hilum"
+                        | "pleura"
+                        | "neural foramen"
+                        | "articular cartilage"
+                        | "pulmonary artery"
+                        | "facet joint"
+                )
         }
     })
 }
 
 fn sits_in_the_middle(mention: &Mention) -> bool {
-    mention.site.is_some_and(|site| !site.flags.paired && site.organ == mention.organ && matches!(site.name.as_str(), "thyroid isthmus" | "renal hilum" | "spine" | "vertebral body"))
+    mention.site.is_some_and(|site| {
+        !site.flags.paired
+            && site.organ == mention.organ
+            && matches!(site.name.as_str(), "thyroid isthmus" | "renal hilum" | "spine" | "vertebral body")
+    })
 }
 
 fn is_many(facts: &Facts<'_>, mention: &Mention) -> bool {
     let report = facts.report;
-    if report.has_word(mention.sentence, &["multiple", "scattered", "diffuse", "several", "innumerable", "numerous", "multifocal", "both", "symmetric", "diffusely", "throughout", "all", "each", "every", "few", "midline"]) {
+    if report.has_word(
+        mention.sentence,
+        &[
+            "multiple",
+            "scattered",
+            "diffuse",
+            "several",
+            "innumerable",
+            "numerous",
+            "multifocal",
+            "both",
+            "symmetric",
+            "diffusely",
+            "throughout",
+            "all",
+            "each",
+            "every",
+            "few",
+            "midline",
+        ],
+    ) {
         return true;
     }
     // "in the lungs", "of the kidneys"
-    report.anatomy.iter().any(|place| place.sentence == mention.sentence && report.text[place.span.clone()].ends_with('s') && place.entry.organ == mention.organ && !place.entry.name.ends_with('s'))
+    report.anatomy.iter().any(|place| {
+        place.sentence == mention.sentence
+            && report.text[place.span.clone()].ends_with('s')
+            && place.entry.organ == mention.organ
+            && !place.entry.name.ends_with('s')
+    })
 }
 
 pub(super) fn capital(text: &str) -> String {

@@ -42,13 +42,19 @@ fn unitless(facts: &Facts<'_>) -> Vec<Issue> {
     for measure in report.measures.iter().filter(|measure| measure.unit.is_empty()) {
         let Some(sentence) = report.sentence_of(measure.tokens.start) else { continue };
         let kind = report.kind_of(sentence);
-        let unit_follows = report.tokens.get(measure.tokens.end).is_some_and(|next| NO_LENGTH_UNITS.contains(&&*next.norm) || matches!(&*next.norm, "mm2" | "cm2" | "mm3" | "cm3" | "matrix" | "view" | "image" | "pixel"));
+        let unit_follows = report.tokens.get(measure.tokens.end).is_some_and(|next| {
+            NO_LENGTH_UNITS.contains(&&*next.norm)
+                || matches!(&*next.norm, "mm2" | "cm2" | "mm3" | "cm3" | "matrix" | "view" | "image" | "pixel")
+        });
         if (kind.describes() || kind.concludes()) && !unit_follows {
             issues.push(Issue::new(Rule::R06, "The size has no unit.", [measure.span.clone()]));
         }
     }
     for (index, token) in report.tokens.iter().enumerate() {
-        if token.kind != TokenKind::Number || report.measures.iter().any(|measure| measure.tokens.contains(&index)) || report.dates.iter().any(|date| date.tokens.contains(&index)) {
+        if token.kind != TokenKind::Number
+            || report.measures.iter().any(|measure| measure.tokens.contains(&index))
+            || report.dates.iter().any(|date| date.tokens.contains(&index))
+        {
             continue;
         }
         let Some(sentence) = report.sentence_of(index) else { continue };
@@ -56,39 +62,156 @@ fn unitless(facts: &Facts<'_>) -> Vec<Issue> {
         if !(kind.describes() || kind.concludes()) {
             continue;
         }
-        let norm = |at: usize| report.tokens.get(at).filter(|token| token.breaks == 0 || at <= index).map_or("", |token| &*token.norm);
+        let norm = |at: usize| {
+            report.tokens.get(at).filter(|token| token.breaks == 0 || at <= index).map_or("", |token| &*token.norm)
+        };
         let mut back = index;
-        while back > 0 && matches!(norm(back - 1), "approximately" | "about" | "up" | "to" | "roughly" | "only" | "now" | "currently" | "at" | "a" | "around" | "maximum" | "maximally" | "is" | "of" | "estimated" | "nearly" | "almost" | "~" | "approx" | "." | "diameter" | "in" | "size" | "mean" | "again" | "dimension") && index - back < 4 {
+        while back > 0
+            && matches!(
+                norm(back - 1),
+                "approximately"
+                    | "about"
+                    | "up"
+                    | "to"
+                    | "roughly"
+                    | "only"
+                    | "now"
+                    | "currently"
+                    | "at"
+                    | "a"
+                    | "around"
+                    | "maximum"
+                    | "maximally"
+                    | "is"
+                    | "of"
+                    | "estimated"
+                    | "nearly"
+                    | "almost"
+                    | "~"
+                    | "approx"
+                    | "."
+                    | "diameter"
+                    | "in"
+                    | "size"
+                    | "mean"
+                    | "again"
+                    | "dimension"
+            )
+            && index - back < 4
+        {
             back -= 1;
         }
         let verb = back.checked_sub(1).map_or("", norm);
         let words: Vec<&str> = (back..index).map(norm).collect();
-        let measures = matches!(verb, "measure" | "measuring" | "measured" | "measurement") || words.contains(&"size") || words.contains(&"diameter");
+        let measures = matches!(verb, "measure" | "measuring" | "measured" | "measurement")
+            || words.contains(&"size")
+            || words.contains(&"diameter");
         let next = norm(index + 1);
-        let ends = next.is_empty() || report.tokens.get(index + 1).is_none_or(|token| token.kind == TokenKind::Mark && token.norm.as_ref() != "%" && token.norm.as_ref() != "°" && token.norm.as_ref() != "-" && token.norm.as_ref() != "/" && token.norm.as_ref() != "±")
-            || matches!(next, "in" | "and" | "on" | "at" | "within" | "previously" | "compared" | "with" | "which" | "maximum" | "greatest" | "diameter" | "anterior" | "transverse" | "thick" | "unchanged" | "is" | "seen" | "solid" | "wide");
-        let joins_measure = matches!(next, "and" | "to" | "," | "or") && report.measures.iter().any(|measure| measure.tokens.start > index && measure.tokens.start - index <= 3);
-        if measures && ends && !joins_measure && !NO_LENGTH_UNITS.contains(&next) && !report.has_word(sentence, &["hu", "hounsfield", "ratio", "index", "velocity", "degree", "angle", "suv", "adc", "score", "z"]) {
+        let ends = next.is_empty()
+            || report.tokens.get(index + 1).is_none_or(|token| {
+                token.kind == TokenKind::Mark
+                    && token.norm.as_ref() != "%"
+                    && token.norm.as_ref() != "°"
+                    && token.norm.as_ref() != "-"
+                    && token.norm.as_ref() != "/"
+                    && token.norm.as_ref() != "±"
+            })
+            || matches!(
+                next,
+                "in" | "and"
+                    | "on"
+                    | "at"
+                    | "within"
+                    | "previously"
+                    | "compared"
+                    | "with"
+                    | "which"
+                    | "maximum"
+                    | "greatest"
+                    | "diameter"
+                    | "anterior"
+                    | "transverse"
+                    | "thick"
+                    | "unchanged"
+                    | "is"
+                    | "seen"
+                    | "solid"
+                    | "wide"
+            );
+        let joins_measure = matches!(next, "and" | "to" | "," | "or")
+            && report.measures.iter().any(|measure| measure.tokens.start > index && measure.tokens.start - index <= 3);
+        if measures
+            && ends
+            && !joins_measure
+            && !NO_LENGTH_UNITS.contains(&next)
+            && !report.has_word(
+                sentence,
+                &["hu", "hounsfield", "ratio", "index", "velocity", "degree", "angle", "suv", "adc", "score", "z"],
+            )
+        {
             issues.push(Issue::new(Rule::R06, "The size has no unit.", [token.span.clone()]));
         }
     }
     // "an 8 nodule", "6 stone": a bare number right before a lesion that can be measured.
-    for mention in report.mentions.iter().filter(|mention| counts(facts, mention) && mention.entry.flags.lesion && !mention.plural && mention.size.is_none()) {
+    for mention in report.mentions.iter().filter(|mention| {
+        counts(facts, mention) && mention.entry.flags.lesion && !mention.plural && mention.size.is_none()
+    }) {
         let sentence = report.sentences[mention.sentence].tokens.clone();
-        let number = (sentence.start..mention.tokens.start).rev().take(3).find(|index| report.tokens[*index].kind == TokenKind::Number);
+        let number = (sentence.start..mention.tokens.start)
+            .rev()
+            .take(3)
+            .find(|index| report.tokens[*index].kind == TokenKind::Number);
         let Some(index) = number else { continue };
         let after_article = index > sentence.start && matches!(&*report.tokens[index - 1].norm, "a" | "an");
         let decimal = report.tokens[index].norm.contains('.');
-        if (after_article || decimal) && !report.measures.iter().any(|measure| measure.tokens.contains(&index)) && report.tokens[index + 1].kind == TokenKind::Word && !NO_LENGTH_UNITS.contains(&&*report.tokens[index + 1].norm) {
-            issues.push(Issue::new(Rule::R06, "The size has no unit.", [report.tokens[index].span.clone(), mention.span.clone()]));
+        if (after_article || decimal)
+            && !report.measures.iter().any(|measure| measure.tokens.contains(&index))
+            && report.tokens[index + 1].kind == TokenKind::Word
+            && !NO_LENGTH_UNITS.contains(&&*report.tokens[index + 1].norm)
+        {
+            issues.push(Issue::new(
+                Rule::R06,
+                "The size has no unit.",
+                [report.tokens[index].span.clone(), mention.span.clone()],
+            ));
         }
     }
     issues
 }
 
 const NO_LENGTH_UNITS: [&str; 32] = [
-    "%", "hu", "hounsfield", "ml", "cc", "degree", "°", "l", "liter", "week", "day", "month", "year", "g", "gram", "kg", "suv", "ms", "msec", "percent", "second", "s",
-    "beat", "bpm", "unit", "standard", "sd", "cubic", "square", "µm", "micron", "mmhg",
+    "%",
+    "hu",
+    "hounsfield",
+    "ml",
+    "cc",
+    "degree",
+    "°",
+    "l",
+    "liter",
+    "week",
+    "day",
+    "month",
+    "year",
+    "g",
+    "gram",
+    "kg",
+    "suv",
+    "ms",
+    "msec",
+    "percent",
+    "second",
+    "s",
+    "beat",
+    "bpm",
+    "unit",
+    "standard",
+    "sd",
+    "cubic",
+    "square",
+    "µm",
+    "micron",
+    "mmhg",
 ];
 
 /// The longest length in mm that a finding can have, by what it is. Wide on purpose: only a wrong unit or a
@@ -99,7 +222,15 @@ fn limits_mm(mention: &Mention) -> (f64, f64) {
         (name, _) if name.contains("nodule") && mention.organ == "lung" => (1.0, 60.0),
         ("acute appendicitis", _) => (3.0, 40.0),
         ("thyroid nodule", _) => (1.0, 120.0),
-        ("lymphadenopathy" | "cervical lymphadenopathy" | "axillary lymphadenopathy" | "mediastinal lymphadenopathy" | "hilar lymphadenopathy" | "retroperitoneal lymphadenopathy", _) => (2.0, 150.0),
+        (
+            "lymphadenopathy"
+            | "cervical lymphadenopathy"
+            | "axillary lymphadenopathy"
+            | "mediastinal lymphadenopathy"
+            | "hilar lymphadenopathy"
+            | "retroperitoneal lymphadenopathy",
+            _,
+        ) => (2.0, 150.0),
         ("adrenal nodule" | "adrenal adenoma", _) => (2.0, 200.0),
         (_, "stone") => (0.5, 100.0),
         (_, "aneurysm") if mention.organ == "brain" => (0.5, 80.0),
@@ -121,19 +252,39 @@ fn implausible(facts: &Facts<'_>) -> Vec<Issue> {
         if measure.unit.is_empty() || (longest_mm >= low_mm && longest_mm <= high_mm) {
             continue;
         }
-        let message = format!("A size of {} is implausible for {}.", &report.text[measure.span.clone()], mention.entry.name);
+        let message =
+            format!("A size of {} is implausible for {}.", &report.text[measure.span.clone()], mention.entry.name);
         issues.push(Issue::new(Rule::R06, message, [measure.span.clone(), mention.span.clone()]));
     }
     for measure in &report.measures {
-        let in_text = report.sentence_of(measure.tokens.start).is_some_and(|sentence| report.kind_of(sentence).describes() || report.kind_of(sentence).concludes());
+        let in_text = report
+            .sentence_of(measure.tokens.start)
+            .is_some_and(|sentence| report.kind_of(sentence).describes() || report.kind_of(sentence).concludes());
         let already = issues.iter().any(|issue| issue.spans.first() == Some(&[measure.span.start, measure.span.end]));
         if in_text && measure.longest_mm() > 600.0 && !measure.unit.is_empty() && !already {
-            issues.push(Issue::new(Rule::R06, "This length is longer than a part of the body.", [measure.span.clone()]));
+            issues.push(Issue::new(
+                Rule::R06,
+                "This length is longer than a part of the body.",
+                [measure.span.clone()],
+            ));
         }
         // "12 x 0.9 mm": one side of a lesion ten times the other is a slipped point or a mixed unit.
         let shortest = measure.mm.iter().copied().fold(f64::MAX, f64::min);
-        if in_text && measure.mm.len() > 1 && shortest > 0.0 && measure.longest_mm() / shortest >= 9.0 && !already && report.mentions.iter().any(|mention| mention.size.is_some_and(|size| report.measures[size].span == measure.span) && mention.entry.flags.lesion) {
-            issues.push(Issue::new(Rule::R06, "The two lengths of this size do not fit each other.", [measure.span.clone()]));
+        if in_text
+            && measure.mm.len() > 1
+            && shortest > 0.0
+            && measure.longest_mm() / shortest >= 9.0
+            && !already
+            && report.mentions.iter().any(|mention| {
+                mention.size.is_some_and(|size| report.measures[size].span == measure.span)
+                    && mention.entry.flags.lesion
+            })
+        {
+            issues.push(Issue::new(
+                Rule::R06,
+                "The two lengths of this size do not fit each other.",
+                [measure.span.clone()],
+            ));
         }
     }
     issues
@@ -149,7 +300,8 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
     let live: Vec<&Known<'_>> = facts.known.iter().filter(|known| known.is_live() && known.is_positive()).collect();
     let mut told = vec![false; live.len()];
-    let sized: Vec<&Mention> = report.mentions.iter().filter(|mention| counts(facts, mention) && mention.size.is_some()).collect();
+    let sized: Vec<&Mention> =
+        report.mentions.iter().filter(|mention| counts(facts, mention) && mention.size.is_some()).collect();
     // First the sizes that fit, so that a second lesion cannot claim the first one's partner.
     for mention in &sized {
         let Some(text_mm) = now_mm(facts, mention) else { continue };
@@ -162,21 +314,31 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
     for mention in &sized {
         let (Some(text_mm), Some(size)) = (now_mm(facts, mention), mention.size) else { continue };
         let span = report.measures[size].span.clone();
-        let named: Vec<usize> = (0..live.len()).filter(|index| live[*index].names(mention) && live[*index].finding.longest_mm().is_some()).collect();
-        let fits_one = named.iter().any(|index| live[*index].finding.longest_mm().is_some_and(|stored| !differs(text_mm, stored)));
+        let named: Vec<usize> = (0..live.len())
+            .filter(|index| live[*index].names(mention) && live[*index].finding.longest_mm().is_some())
+            .collect();
+        let fits_one =
+            named.iter().any(|index| live[*index].finding.longest_mm().is_some_and(|stored| !differs(text_mm, stored)));
         if fits_one {
             if let Some(issue) = short_axis(facts, mention, &live) {
                 issues.push(issue);
             }
             continue;
         }
-        let free: Vec<usize> = named.iter().copied().filter(|index| !told[*index] && live[*index].fits(mention)).collect();
+        let free: Vec<usize> =
+            named.iter().copied().filter(|index| !told[*index] && live[*index].fits(mention)).collect();
         let only_one = named.iter().copied().filter(|index| live[*index].fits(mention)).collect::<Vec<_>>();
-        let repeats_told = only_one.len() == 1 && (report.kind_of(mention.sentence) == SectionKind::Impression || free.len() == 1);
+        let repeats_told =
+            only_one.len() == 1 && (report.kind_of(mention.sentence) == SectionKind::Impression || free.len() == 1);
         if let Some(index) = free.first().copied().or_else(|| only_one.first().copied().filter(|_| repeats_told)) {
             told[index] = true;
             let stored = live[index].finding.longest_mm().unwrap_or_default();
-            let message = format!("The text gives {} for {}, stored are {} mm.", &report.text[span.clone()], mention.entry.name, shown(stored));
+            let message = format!(
+                "The text gives {} for {}, stored are {} mm.",
+                &report.text[span.clone()],
+                mention.entry.name,
+                shown(stored)
+            );
             issues.push(Issue::new(Rule::R06, message, [span, mention.span.clone()]));
         } else if mention.entry.flags.lesion && mention.assertion == Assertion::Present {
             // A finding of the file that has no size yet may hold this one.
@@ -203,8 +365,13 @@ fn measured_elsewhere(facts: &Facts<'_>, known: &Known<'_>, stored_mm: f64) -> b
     !report.measures.iter().any(|measure| {
         !differs(measure.longest_mm(), stored_mm)
             && report.sentence_of(measure.tokens.start).is_some_and(|sentence| {
-                let organ_named = report.anatomy.iter().any(|place| place.sentence == sentence && place.entry.organ == known.organ);
-                let bound_to_other = report.mentions.iter().any(|mention| mention.size.is_some_and(|size| report.measures[size].span == measure.span) && !known.names(mention) && mention.organ != known.organ);
+                let organ_named =
+                    report.anatomy.iter().any(|place| place.sentence == sentence && place.entry.organ == known.organ);
+                let bound_to_other = report.mentions.iter().any(|mention| {
+                    mention.size.is_some_and(|size| report.measures[size].span == measure.span)
+                        && !known.names(mention)
+                        && mention.organ != known.organ
+                });
                 !bound_to_other || organ_named
             })
     })
@@ -212,7 +379,9 @@ fn measured_elsewhere(facts: &Facts<'_>, known: &Known<'_>, stored_mm: f64) -> b
 
 fn short_axis(facts: &Facts<'_>, mention: &Mention, live: &[&Known<'_>]) -> Option<Issue> {
     let measure = &facts.report.measures[mention.size?];
-    let known = live.iter().find(|known| known.fits(mention) && known.finding.longest_mm().is_some_and(|stored| !differs(measure.longest_mm(), stored)))?;
+    let known = live.iter().find(|known| {
+        known.fits(mention) && known.finding.longest_mm().is_some_and(|stored| !differs(measure.longest_mm(), stored))
+    })?;
     let stored = known.finding.size_mm.as_deref()?;
     if measure.mm.len() < 2 || stored.len() < 2 {
         return None;
@@ -224,7 +393,12 @@ fn short_axis(facts: &Facts<'_>, mention: &Mention, live: &[&Known<'_>]) -> Opti
     };
     let (text, stored) = (sorted(&measure.mm), sorted(stored));
     let other = text.iter().zip(&stored).find(|(text, stored)| differs(**text, **stored))?;
-    let message = format!("The text gives {} for {}, one stored length is {} mm.", &facts.report.text[measure.span.clone()], mention.entry.name, shown(*other.1));
+    let message = format!(
+        "The text gives {} for {}, one stored length is {} mm.",
+        &facts.report.text[measure.span.clone()],
+        mention.entry.name,
+        shown(*other.1)
+    );
     Some(Issue::new(Rule::R06, message, [measure.span.clone(), mention.span.clone()]))
 }
 
@@ -233,13 +407,18 @@ fn prior_sizes(facts: &Facts<'_>, live: &[&Known<'_>]) -> Vec<Issue> {
     let mut issues = Vec::new();
     for mention in report.mentions.iter().filter(|mention| counts(facts, mention)) {
         let Some(prior) = mention.prior_size else { continue };
-        let stored: Vec<f64> = live.iter().filter(|known| known.fits(mention)).filter_map(|known| known.finding.prior_longest_mm()).collect();
+        let stored: Vec<f64> = live
+            .iter()
+            .filter(|known| known.fits(mention))
+            .filter_map(|known| known.finding.prior_longest_mm())
+            .collect();
         let text_mm = report.measures[prior].longest_mm();
         if stored.is_empty() || stored.iter().any(|stored| !differs(text_mm, *stored)) {
             continue;
         }
         let span = report.measures[prior].span.clone();
-        let message = format!("The text gives {} for the prior, stored are {} mm.", &report.text[span.clone()], shown(stored[0]));
+        let message =
+            format!("The text gives {} for the prior, stored are {} mm.", &report.text[span.clone()], shown(stored[0]));
         issues.push(Issue::new(Rule::R06, message, [span, mention.span.clone()]));
     }
     issues
@@ -251,7 +430,9 @@ fn between_sections(facts: &Facts<'_>) -> Vec<Issue> {
     let sized = |concludes: bool| {
         report.mentions.iter().filter(move |mention| {
             let kind = report.kind_of(mention.sentence);
-            counts(facts, mention) && mention.size.is_some() && if concludes { kind.concludes() } else { kind.describes() }
+            counts(facts, mention)
+                && mention.size.is_some()
+                && if concludes { kind.concludes() } else { kind.describes() }
         })
     };
     let mut issues = Vec::new();
@@ -261,22 +442,35 @@ fn between_sections(facts: &Facts<'_>) -> Vec<Issue> {
             .filter(|mention| {
                 same_term(mention.entry, mention.organ, concluded.entry, concluded.organ)
                     && !other_site(mention.site, concluded.site)
-                    && !mention.side.as_ref().zip(concluded.side.as_ref()).is_some_and(|(first, second)| first.side.contradicts(second.side))
+                    && !mention
+                        .side
+                        .as_ref()
+                        .zip(concluded.side.as_ref())
+                        .is_some_and(|(first, second)| first.side.contradicts(second.side))
             })
             .collect();
-        if same.is_empty() || same.iter().any(|mention| now_mm(facts, mention).is_some_and(|there| !differs(here, there) || !differs(there, here))) {
+        if same.is_empty()
+            || same.iter().any(|mention| {
+                now_mm(facts, mention).is_some_and(|there| !differs(here, there) || !differs(there, here))
+            })
+        {
             continue;
         }
         // Any other length of the findings may be meant ("up to 12 mm").
         let anywhere = report.measures.iter().any(|measure| {
-            report.sentence_of(measure.tokens.start).is_some_and(|sentence| report.kind_of(sentence).describes()) && measure.mm.iter().any(|value| (value - here).abs() < 0.51)
+            report.sentence_of(measure.tokens.start).is_some_and(|sentence| report.kind_of(sentence).describes())
+                && measure.mm.iter().any(|value| (value - here).abs() < 0.51)
         });
         if anywhere {
             continue;
         }
         if let Some(other) = same[0].size {
             let spans = [report.measures[size].span.clone(), report.measures[other].span.clone()];
-            issues.push(Issue::new(Rule::R06, format!("Findings and impression give different sizes for {}.", concluded.entry.name), spans));
+            issues.push(Issue::new(
+                Rule::R06,
+                format!("Findings and impression give different sizes for {}.", concluded.entry.name),
+                spans,
+            ));
         }
     }
     issues
@@ -293,18 +487,26 @@ fn changes(facts: &Facts<'_>) -> Vec<Issue> {
         }
         let told_now = now_mm(facts, mention);
         let told_before = mention.prior_size.map(|prior| report.measures[prior].longest_mm());
-        let known: Vec<&Known<'_>> = facts.known.iter().filter(|known| known.is_live() && known.is_positive() && known.fits(mention)).collect();
-        let by_size = told_now.and_then(|now| known.iter().find(|known| known.finding.longest_mm().is_some_and(|stored| !differs(now, stored))));
+        let known: Vec<&Known<'_>> =
+            facts.known.iter().filter(|known| known.is_live() && known.is_positive() && known.fits(mention)).collect();
+        let by_size = told_now.and_then(|now| {
+            known.iter().find(|known| known.finding.longest_mm().is_some_and(|stored| !differs(now, stored)))
+        });
         let stored = by_size.or(if known.len() == 1 { known.first() } else { None });
         // The stored sizes come first; without them the text's own must fit.
-        let stored_sizes = stored.and_then(|known| Some((known.finding.longest_mm()?, known.finding.prior_longest_mm()?)));
+        let stored_sizes =
+            stored.and_then(|known| Some((known.finding.longest_mm()?, known.finding.prior_longest_mm()?)));
         let sizes = stored_sizes.or_else(|| told_now.zip(told_before));
         let conflict = match sizes {
             Some((now, before)) => against_sizes(word.change, now, before),
             None => stored.and_then(|known| against_word(word.change, known.finding.change?)),
         };
         if let Some(reason) = conflict {
-            let message = format!("{} is called {}, but {reason}.", capital(&mention.entry.name), &report.text[word.span.clone()]);
+            let message = format!(
+                "{} is called {}, but {reason}.",
+                capital(&mention.entry.name),
+                &report.text[word.span.clone()]
+            );
             issues.push(Issue::new(Rule::R12, message, [word.span.clone(), mention.span.clone()]));
         }
     }

@@ -156,15 +156,14 @@ pub(crate) fn judge(tokens: &[Token], sentence: &Range<usize>, cues: &[Cue], ter
                 verdict.absent = true;
                 absent_at = Some(cue.tokens.start);
             }
-            Class::PossibleBefore | Class::PossibleAfter => {
-                // Several words stand on either side ("likely"): both are tried, the list decides only which first.
+            // Several words stand on either side ("likely"): both are tried, the list decides only which first.
+            Class::PossibleBefore | Class::PossibleAfter
                 if before && works_forward(cue.class, tokens, cue) && reaches(tokens, cues, cue, term)
                     || !before
                         && works_backward(cue.class, tokens, cue)
-                        && reaches_back(tokens, cues, sentence, cue, term)
-                {
-                    verdict.possible = true;
-                }
+                        && reaches_back(tokens, cues, sentence, cue, term) =>
+            {
+                verdict.possible = true;
             }
             Class::HistoricalBefore if before && is_history(tokens, cue, term) && reaches(tokens, cues, cue, term) => {
                 verdict.historical = true;

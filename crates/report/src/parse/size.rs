@@ -86,7 +86,9 @@ fn measure_at(tokens: &[Token], start: usize) -> Option<Measure> {
                 product = true;
                 true
             }
-            Some(token) if matches!(&*token.norm, "to" | "-" | "–") => !product && values.last().is_some_and(|(_, unit)| unit.is_none()),
+            Some(token) if matches!(&*token.norm, "to" | "-" | "–") => {
+                !product && values.last().is_some_and(|(_, unit)| unit.is_none())
+            }
             _ => false,
         };
         // "12 x 9 x 7", "12 mm AP x 9 mm": a word for the direction may stand before the sign.

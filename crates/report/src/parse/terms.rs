@@ -59,7 +59,7 @@ fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry,
         let span = report.bytes(tokens);
         match entry.kind {
             Kind::Anatomy => {
-                report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index })
+                report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index });
             }
             Kind::Modifier => report.modifiers.push((entry, tokens.clone())),
             _ => {}

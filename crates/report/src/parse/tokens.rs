@@ -247,7 +247,7 @@ fn singular(word: String) -> String {
 }
 
 /// Sorted by the first word, for the binary search.
-const IRREGULAR: [(&str, &str); 66] = [
+const IRREGULAR: [(&str, &str); 67] = [
     ("anastomoses", "anastomosis"),
     ("apices", "apex"),
     ("atria", "atrium"),
@@ -301,6 +301,7 @@ const IRREGULAR: [(&str, &str); 66] = [
     ("scapulae", "scapula"),
     ("scleroses", "sclerosis"),
     ("septa", "septum"),
+    ("series", "series"),
     ("stenoses", "stenosis"),
     ("sulci", "sulcus"),
     ("symphyses", "symphysis"),

@@ -1,0 +1,58 @@
+//! Recall of each rule on one-error variants of the project's own reports, and false alarms on the clean ones.
+//!
+//! `cargo test -p lightbox-report --test quality -- --nocapture` prints the table.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that prints its table")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use lightbox_report::check::{Date, Rule, check};
+
+fn today() -> Date {
+    lightbox_report::parse::date::parse_iso("2026-12-05").unwrap()
+}
+
+#[test]
+fn rules_meet_their_targets() {
+    let cases = support::clean_cases();
+    assert!(cases.len() >= 60, "{} reports", cases.len());
+    let verbose = std::env::var_os("LIGHTBOX_REPORT_MISSES").is_some();
+    let mut alarms: BTreeMap<Rule, usize> = BTreeMap::new();
+    for case in &cases {
+        for issue in check(&case.text, Some(&case.file), today()) {
+            *alarms.entry(issue.rule).or_default() += 1;
+            if verbose {
+                let words: Vec<&str> = issue.spans.iter().map(|span| &case.text[span[0]..span[1]]).collect();
+                println!("ALARM {} {:?} {} {words:?}", case.name, issue.rule, issue.message);
+            }
+        }
+    }
+    let mut counts: BTreeMap<Rule, (usize, usize)> = BTreeMap::new();
+    for case in &cases {
+        for mutant in support::mutate::mutants(case) {
+            let issues = check(&mutant.case.text, Some(&mutant.case.file), today());
+            let count = counts.entry(mutant.rule).or_default();
+            count.1 += 1;
+            if issues.iter().any(|issue| issue.rule == mutant.rule) {
+                count.0 += 1;
+            } else if verbose {
+                println!("MISS {:?} {} {}", mutant.rule, case.name, mutant.what);
+            }
+        }
+    }
+    let total: usize = counts.values().map(|(_, all)| all).sum();
+    println!("rule  what                        variants  recall  alarms on {} clean reports", cases.len());
+    let mut worst = 1.0f64;
+    for rule in Rule::ALL {
+        let (found, all) = counts.get(&rule).copied().unwrap_or_default();
+        let recall = if all == 0 { 0.0 } else { found as f64 / all as f64 };
+        worst = worst.min(recall);
+        println!("{rule:?}   {:<27} {all:>8}  {recall:>6.3}  {:>6}", rule.about(), alarms.get(&rule).copied().unwrap_or(0));
+    }
+    let per_report = alarms.values().sum::<usize>() as f64 / cases.len() as f64;
+    println!("{total} variants, {per_report:.3} false alarms per clean report");
+    assert!(worst >= 0.9, "a rule has a recall of {worst:.3}");
+    assert!(per_report <= 0.2, "{per_report:.3} false alarms per clean report");
+}

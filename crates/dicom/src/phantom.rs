@@ -14,7 +14,8 @@ use lightbox_core::label::Code;
 use lightbox_core::phantom::{self, CT_PADDING, CtGrid, PhantomError};
 use lightbox_core::{VolumeGeometry, VoxelPos};
 
-use crate::compose::{Compose, WriteFault, named_uid, write_file};
+pub use crate::compose::WriteFault;
+use crate::compose::{Compose, named_uid, write_file};
 
 /// Raised whenever the files change, so that a folder of an older program is not taken for the present one.
 const CONTENT_VERSION: u32 = 1;

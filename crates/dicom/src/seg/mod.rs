@@ -9,11 +9,9 @@ mod colour;
 mod place;
 mod read;
 mod reference;
-#[cfg(test)]
-mod tests;
 mod write;
 
-use crate::compose::WriteFault;
+pub use crate::compose::WriteFault;
 use crate::error::Fault;
 
 pub use read::{SegFile, SegKind, read};

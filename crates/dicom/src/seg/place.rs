@@ -100,9 +100,8 @@ impl SegFile {
         let images = target.lookup();
         let mut masks = self.empty_masks(target);
         for f in &self.frames {
-            let k = f
-                .source_in(&images)
-                .ok_or_else(|| SegError::Elsewhere { frame: f.frame, path: self.path.clone() })?;
+            let k =
+                f.source_in(&images).ok_or_else(|| SegError::Elsewhere { frame: f.frame, path: self.path.clone() })?;
             if let Some(mask) = masks.get_mut(&f.segment) {
                 merge(mask, k, &f.plane);
             }
@@ -229,9 +228,8 @@ impl Target {
         let g = self.geometry.as_ref()?;
         let normal = g.normal();
         let height = |k: usize| self.frames[k].position.map(|p| (position - DVec3::from_array(p)).dot(normal).abs());
-        let (k, off) = (0..self.frames.len())
-            .filter_map(|k| height(k).map(|h| (k, h)))
-            .min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (k, off) =
+            (0..self.frames.len()).filter_map(|k| height(k).map(|h| (k, h))).min_by(|a, b| a.1.total_cmp(&b.1))?;
         // Against the distance to the nearest neighbour, so that close slices are told apart.
         let here = DVec3::from_array(self.frames[k].position?);
         let gap = [k.checked_sub(1), Some(k + 1)]

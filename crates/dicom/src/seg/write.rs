@@ -45,7 +45,8 @@ pub fn write(path: &Path, reference: &SegReference, segments: &[Segment]) -> Res
     let failed = |fault| SegError::Write { fault, path: shown.clone() };
     let part = Beside::new(path);
     write_file(part.path(), object).map_err(failed)?;
-    let equal = compare(part.path(), reference, segments).map_err(|reason| SegError::NotEqual { reason, path: shown.clone() })?;
+    let equal = compare(part.path(), reference, segments)
+        .map_err(|reason| SegError::NotEqual { reason, path: shown.clone() })?;
     part.replace(path).map_err(|fault| SegError::Write { fault, path: shown.clone() })?;
     Ok(SegSaved { segments: segments.len(), equal, frames: frames.len() })
 }

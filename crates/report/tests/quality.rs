@@ -49,7 +49,11 @@ fn rules_meet_their_targets() {
         let (found, all) = counts.get(&rule).copied().unwrap_or_default();
         let recall = if all == 0 { 0.0 } else { found as f64 / all as f64 };
         worst = worst.min(recall);
-        println!("{rule:?}   {:<27} {all:>8}  {recall:>6.3}  {:>6}", rule.about(), alarms.get(&rule).copied().unwrap_or(0));
+        println!(
+            "{rule:?}   {:<27} {all:>8}  {recall:>6.3}  {:>6}",
+            rule.about(),
+            alarms.get(&rule).copied().unwrap_or(0)
+        );
     }
     let per_report = alarms.values().sum::<usize>() as f64 / cases.len() as f64;
     println!("{total} variants, {per_report:.3} false alarms per clean report");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::relation::{other_site, same_term};
+use super::relation::{is_part, other_site, same_term};
 use super::side::capital;
 use super::{Facts, Issue, Rule};
 use crate::findings::{Assertion, State};
@@ -105,7 +105,10 @@ fn denies(absent: &Mention, present: &Mention) -> bool {
         && present.entry.organ == "lung"
         && matches!(present.entry.name.as_str(), "ground-glass nodule" | "part-solid nodule" | "pulmonary mass");
     // A named site or side narrows the denial to it.
-    let site_fits = !other_site(absent.site, present.site)
+    let narrowed =
+        absent.site.is_some_and(is_part) && absent.site.map(|site| &site.name) != present.site.map(|site| &site.name);
+    let site_fits = !narrowed
+        && !other_site(absent.site, present.site)
         && (absent.site.is_none() || present.site.is_none() || absent.organ == present.organ);
     (same || any_bleeding || vague || whole_family) && site_fits
 }

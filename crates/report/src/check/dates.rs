@@ -27,7 +27,12 @@ fn compares(facts: &Facts<'_>, sentence: usize) -> bool {
     if kind == SectionKind::Comparison {
         return true;
     }
-    if matches!(kind, SectionKind::History | SectionKind::Administrative | SectionKind::Recommendation) {
+    if kind == SectionKind::History {
+        return report.has_phrase(sentence, &["compared", "with"])
+            || report.has_phrase(sentence, &["compared", "to"])
+            || report.has_phrase(sentence, &["comparison", "is", "made"]);
+    }
+    if matches!(kind, SectionKind::Administrative | SectionKind::Recommendation) {
         return false;
     }
     let word = report.has_word(sentence, &["compared", "comparison", "since"]);
@@ -72,6 +77,11 @@ fn comparison(facts: &Facts<'_>) -> Vec<Issue> {
             }
             continue;
         }
+        let section = report.sentences[sentence].section;
+        let section_dated = kind == SectionKind::Comparison
+            && comparing
+                .iter()
+                .any(|other| report.sentences[*other].section == section && dates_of(*other).next().is_some());
         let mut dated = false;
         for date in dates_of(sentence) {
             dated = true;
@@ -108,7 +118,7 @@ fn comparison(facts: &Facts<'_>) -> Vec<Issue> {
         let relative = report.has_word(sentence, &["yesterday", "today", "ago", "same", "earlier"])
             && report.has_word(sentence, &["yesterday", "today", "ago", "day"]);
         if !dated
-            && !any_date
+            && !(any_date && kind != SectionKind::Comparison || section_dated)
             && names_exam
             && !relative
             && (kind == SectionKind::Comparison || is_reference(facts, sentence))

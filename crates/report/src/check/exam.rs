@@ -165,7 +165,6 @@ fn is_about_another(facts: &Facts<'_>, sentence: usize) -> bool {
             "clarify",
             "repeat",
             "surveillance",
-            "seen",
             "limit",
             "limited",
             "limitation",
@@ -273,6 +272,7 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
     if let Some(span) = both {
         return report.has_word(sentence, &["contrast", "gadolinium", "intravenous", "iv"]).then_some((true, span));
     }
+    let mut not_given = None;
     for index in range.clone() {
         let norm = |at: usize| if range.contains(&at) { &*report.tokens[at].norm } else { "" };
         let given = match norm(index) {
@@ -298,6 +298,16 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
             "contrast" | "gadolinium" => {
                 let next = norm(index + 1);
                 if matches!(next, "resolution" | "reaction" | "allergy" | "to") {
+                    continue;
+                }
+                // "W/O CONTRAST", "w/ contrast"
+                let slash = (index.saturating_sub(4)..index).find(|at| norm(*at) == "w" && norm(at + 1) == "/");
+                if let Some(slash) = slash {
+                    let given = norm(slash + 2) != "o";
+                    if given {
+                        return Some((true, report.bytes(&(slash..index + 1))));
+                    }
+                    not_given.get_or_insert_with(|| (false, report.bytes(&(slash..index + 1))));
                     continue;
                 }
                 let window = index.saturating_sub(7)..index;
@@ -334,9 +344,13 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
             _ => continue,
         };
         let end = if given { index + 1 } else { (index + 2).min(range.end) };
-        return Some((given, report.bytes(&(index..end))));
+        if given {
+            return Some((true, report.bytes(&(index..end))));
+        }
+        // "Unenhanced and portal venous phase images": what was given decides.
+        not_given.get_or_insert_with(|| (false, report.bytes(&(index..end))));
     }
-    None
+    not_given
 }
 
 fn contrast(facts: &Facts<'_>) -> Vec<Issue> {
@@ -359,7 +373,12 @@ fn contrast(facts: &Facts<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
     match stored {
         Some(stored) => {
-            for (given, span, _) in told.iter().filter(|(given, _, _)| *given != stored) {
+            // A plain phase beside one with contrast is no contradiction, except in the title.
+            let some_given = told.iter().any(|(given, _, _)| *given);
+            for (given, span, _) in told
+                .iter()
+                .filter(|(given, _, kind)| *given != stored && (*given || !some_given || *kind == SectionKind::Title))
+            {
                 let message = if *given {
                     "The text speaks of contrast, the examination has none."
                 } else {

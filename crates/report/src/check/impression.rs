@@ -167,8 +167,42 @@ const NORMAL_WORDS: [&str; 20] = [
     "satisfactory",
 ];
 
+const ABNORMAL_WORDS: [&str; 30] = [
+    "enlarged",
+    "heterogeneous",
+    "dilated",
+    "thickened",
+    "irregular",
+    "swollen",
+    "discontinuous",
+    "distended",
+    "abnormal",
+    "hypodense",
+    "hyperdense",
+    "hyperintense",
+    "hypointense",
+    "hypoechoic",
+    "echogenic",
+    "displaced",
+    "inflamed",
+    "collapsed",
+    "narrowed",
+    "increased",
+    "decreased",
+    "asymmetric",
+    "edematous",
+    "effaced",
+    "compressed",
+    "noncompressible",
+    "disrupted",
+    "torn",
+    "occluded",
+    "bulky",
+];
+
 fn is_normal(facts: &Facts<'_>, sentence: usize) -> bool {
-    facts.report.has_word(sentence, &NORMAL_WORDS) || facts.report.sentences[sentence].tokens.len() <= 2
+    facts.report.has_word(sentence, &NORMAL_WORDS) && !facts.report.has_word(sentence, &ABNORMAL_WORDS)
+        || facts.report.sentences[sentence].tokens.len() <= 2
 }
 
 fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
@@ -251,7 +285,9 @@ fn is_minor(facts: &Facts<'_>, mention: &Mention) -> bool {
         "benign",
         "degenerative",
         "healing",
-    ]) || matches!(mention.entry.family.as_str(), "fluid") && word(&["small", "tiny", "minimal", "mild", "trace"])
+    ]) || matches!(mention.entry.family.as_str(), "fluid" | "narrowing" | "clot")
+        && mention.entry.name != "pulmonary embolism"
+        && word(&["small", "tiny", "minimal", "mild", "trace"])
 }
 
 /// "Findings consistent with the above", or the organ named in the impression with its own words.

@@ -73,9 +73,11 @@ pub(crate) fn other_site(first: Option<&Entry>, second: Option<&Entry>) -> bool 
 }
 
 /// A part of an organ, not the organ itself.
-fn is_part(site: &Entry) -> bool {
-    const PARTS: [&str; 12] =
-        ["lobe", "pole", "segment", "zone", "lingula", "head", "body", "tail", "base", "apex", "horn", "meniscus"];
+pub(crate) fn is_part(site: &Entry) -> bool {
+    const PARTS: [&str; 13] = [
+        "isthmus", "lobe", "pole", "segment", "zone", "lingula", "head", "body", "tail", "base", "apex", "horn",
+        "meniscus",
+    ];
     site.name.split(' ').any(|word| PARTS.contains(&word)) || site.organ == "vertebra" || site.name.ends_with("disc")
 }
 
@@ -184,7 +186,7 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
     if !stands_alone && organs_near && known_organs && !cover.entry.flags.benign {
         return true;
     }
-    if cover.entry.flags.diagnosis && organs_near && known_organs {
+    if cover.entry.flags.diagnosis && organs_near && known_organs && !stands_alone {
         return true;
     }
     // A disease that spreads, and what a tumour, stone or trauma brings along.
@@ -198,7 +200,7 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
             | ("inflammation", "air")
             | ("mass", "fracture")
             | ("air", "fluid")
-            | ("aneurysm", "hemorrhage")
+            | ("aneurysm", "hemorrhage" | "clot")
             | ("node", "mass")
-    ) && (organs_near || cover.entry.family == "mass")
+    ) && (organs_near || cover.entry.family == "mass" && finding.family == "node")
 }

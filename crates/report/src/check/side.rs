@@ -3,7 +3,7 @@
 use super::relation::{answers, other_site, same_term};
 use super::{Facts, Issue, Rule};
 use crate::findings::{Assertion, Side};
-use crate::lexicon::{Entry, Kind};
+use crate::lexicon::Kind;
 use crate::parse::{Mention, SectionKind};
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
@@ -15,8 +15,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
     issues
 }
 
+/// A finding that is there or may be, or an operation that was done.
 fn positive(mention: &&Mention) -> bool {
-    mention.is_current() && mention.assertion != Assertion::Absent
+    (mention.is_current() || mention.entry.kind == Kind::Procedure && !mention.family)
+        && mention.assertion != Assertion::Absent
 }
 
 fn firm_side(mention: &Mention) -> Option<Side> {
@@ -171,12 +173,9 @@ fn title_side(facts: &Facts<'_>) -> Option<(Side, std::ops::Range<usize>)> {
     if words.next().is_some() || !matches!(word.side, Side::Left | Side::Right) {
         return None;
     }
-    let is_paired = report.anatomy.iter().any(|place| in_title(place.tokens.start) && is_limb_or_paired(place.entry));
+    let mut places = report.anatomy.iter().filter(|place| in_title(place.tokens.start)).peekable();
+    let is_paired = places.peek().is_some() && places.all(|place| place.entry.flags.paired);
     is_paired.then(|| (word.side, word.span.clone()))
-}
-
-fn is_limb_or_paired(entry: &Entry) -> bool {
-    entry.flags.paired
 }
 
 /// "The left lower lobe nodule" where the only such lesion so far lies on the right.
@@ -239,7 +238,7 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
             || mention.assertion == Assertion::Absent
             || mention.entry.kind != Kind::Finding
             || mention.side.is_some()
-            || mention.plural
+            || mention.plural && mention.entry.family != "fracture"
         {
             continue;
         }
@@ -279,7 +278,9 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
             other.side.is_some()
                 && report.sentences[other.sentence].section == report.sentences[mention.sentence].section
                 && (same_term(other.entry, other.organ, mention.entry, mention.organ)
-                    || other.sentence + 1 >= mention.sentence && other.organ == mention.organ)
+                    || other.sentence + 1 >= mention.sentence
+                        && other.organ == mention.organ
+                        && !report.sentences[mention.sentence].begins_line)
         });
         let refers = mention.tokens.start > 0
             && (mention.tokens.start.saturating_sub(4)..mention.tokens.start)
@@ -367,8 +368,10 @@ fn is_many(facts: &Facts<'_>, mention: &Mention) -> bool {
         return true;
     }
     // "in the lungs", "of the kidneys"
+    let label = report.sentences[mention.sentence].label.clone().unwrap_or(0..0);
     report.anatomy.iter().any(|place| {
         place.sentence == mention.sentence
+            && !label.contains(&place.tokens.start)
             && report.text[place.span.clone()].ends_with('s')
             && place.entry.organ == mention.organ
             && !place.entry.name.ends_with('s')

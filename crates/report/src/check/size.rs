@@ -157,6 +157,22 @@ fn unitless(facts: &Facts<'_>) -> Vec<Issue> {
         counts(facts, mention) && mention.entry.flags.lesion && !mention.plural && mention.size.is_none()
     }) {
         let sentence = report.sentences[mention.sentence].tokens.clone();
+        // "aortic aneurysm, 52, increased": a number between commas right behind the lesion.
+        let at = (mention.tokens.end..sentence.end)
+            .take(4)
+            .find(|at| report.tokens[*at].is_mark(","))
+            .map_or(usize::MAX, |at| at + 1);
+        if let Some(token) = report.tokens.get(at).filter(|token| at < sentence.end && token.number().is_some())
+            && report
+                .tokens
+                .get(at + 1)
+                .is_none_or(|next| matches!(&*next.norm, "," | "." | ";" | ")") || next.breaks > 0)
+            && !report.measures.iter().any(|measure| measure.tokens.contains(&at))
+            && !report.dates.iter().any(|date| date.tokens.contains(&at))
+        {
+            issues.push(Issue::new(Rule::R06, "The size has no unit.", [token.span.clone(), mention.span.clone()]));
+            continue;
+        }
         let number = (sentence.start..mention.tokens.start)
             .rev()
             .take(3)
@@ -304,14 +320,35 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         report.mentions.iter().filter(|mention| counts(facts, mention) && mention.size.is_some()).collect();
     // First the sizes that fit, so that a second lesion cannot claim the first one's partner.
     for mention in &sized {
-        let Some(text_mm) = now_mm(facts, mention) else { continue };
+        let sizes: Vec<f64> =
+            mention.size.iter().chain(&mention.more_sizes).map(|size| report.measures[*size].longest_mm()).collect();
         for (index, known) in live.iter().enumerate() {
-            if known.names(mention) && known.finding.longest_mm().is_some_and(|stored| !differs(text_mm, stored)) {
+            let stored = known.finding.longest_mm();
+            if known.names(mention) && stored.is_some_and(|stored| sizes.iter().any(|size| !differs(*size, stored))) {
                 told[index] = true;
             }
         }
     }
     for mention in &sized {
+        for size in &mention.more_sizes {
+            let text_mm = report.measures[*size].longest_mm();
+            let fits = |known: &&&Known<'_>| {
+                known.names(mention) && known.finding.longest_mm().is_some_and(|stored| !differs(text_mm, stored))
+            };
+            if let Some(index) = live.iter().position(|known| fits(&known)) {
+                told[index] = true;
+            } else if let Some(index) = (0..live.len()).find(|index| {
+                !told[*index] && live[*index].names(mention) && live[*index].finding.longest_mm().is_some()
+            }) {
+                told[index] = true;
+                let message = format!("No stored finding holds this size of {}.", mention.entry.name);
+                issues.push(Issue::new(
+                    Rule::R06,
+                    message,
+                    [report.measures[*size].span.clone(), mention.span.clone()],
+                ));
+            }
+        }
         let (Some(text_mm), Some(size)) = (now_mm(facts, mention), mention.size) else { continue };
         let span = report.measures[size].span.clone();
         let named: Vec<usize> = (0..live.len())
@@ -492,7 +529,29 @@ fn changes(facts: &Facts<'_>) -> Vec<Issue> {
         let by_size = told_now.and_then(|now| {
             known.iter().find(|known| known.finding.longest_mm().is_some_and(|stored| !differs(now, stored)))
         });
-        let stored = by_size.or(if known.len() == 1 { known.first() } else { None });
+        // Several of a kind: all must speak against the word.
+        if by_size.is_none() && known.len() > 1 {
+            let reasons: Vec<Option<String>> = known
+                .iter()
+                .map(|known| {
+                    let sizes = known.finding.longest_mm().zip(known.finding.prior_longest_mm());
+                    sizes.map_or_else(
+                        || known.finding.change.and_then(|change| against_word(word.change, change)),
+                        |(now, before)| against_sizes(word.change, now, before),
+                    )
+                })
+                .collect();
+            if let (true, Some(Some(reason))) = (reasons.iter().all(Option::is_some), reasons.first()) {
+                let message = format!(
+                    "{} is called {}, but {reason}.",
+                    capital(&mention.entry.name),
+                    &report.text[word.span.clone()]
+                );
+                issues.push(Issue::new(Rule::R12, message, [word.span.clone(), mention.span.clone()]));
+            }
+            continue;
+        }
+        let stored = by_size.or(known.first());
         // The stored sizes come first; without them the text's own must fit.
         let stored_sizes =
             stored.and_then(|known| Some((known.finding.longest_mm()?, known.finding.prior_longest_mm()?)));

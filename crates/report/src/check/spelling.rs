@@ -391,7 +391,10 @@ fn sounds_like(word: &str, candidate: &str) -> bool {
     if !candidate.is_ascii() || !word.is_ascii() {
         return false;
     }
-    let limit = if word.len().min(candidate.len()) >= 6 { 2 } else { 1 };
+    let limit = if word.len().min(candidate.len()) >= 9 { 2 } else { 1 };
+    if word.chars().next() != candidate.chars().next() {
+        return false;
+    }
     let same_stem = word.len() >= 4
         && candidate.len() >= 4
         && (word.starts_with(&candidate[..candidate.len() - 1]) || candidate.starts_with(&word[..word.len() - 1]));

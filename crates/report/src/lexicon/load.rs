@@ -57,7 +57,7 @@ pub(super) fn entries() -> Vec<Entry> {
     for line in rows(FINDINGS).chain(rows(MORE_FINDINGS)) {
         if let [name, organ, family, flags, synonyms] = fields(line)[..] {
             let flags = flags_of(Kind::Finding, flags);
-            let head = if flags.general { None } else { head_of(organ, name, synonyms) };
+            let head = if flags.general || family == "calcification" { None } else { head_of(organ, name, synonyms) };
             entries.push(entry(Kind::Finding, name, organ, family, flags, head, synonyms));
         }
     }

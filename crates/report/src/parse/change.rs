@@ -54,8 +54,10 @@ pub(crate) fn change_words(tokens: &[Token]) -> Vec<ChangeWord> {
         }
         let next = norm(index + 1);
         let before = |back: usize| index.checked_sub(back).map_or("", norm);
-        let denied = (1..=4).any(|back| matches!(before(back), "no" | "not" | "without" | "never"))
-            && !(1..=4).any(|back| matches!(before(back), "," | "." | ";"));
+        let denied = (1..=4)
+            .map(before)
+            .take_while(|word| !matches!(*word, "," | "." | ";" | ":"))
+            .any(|word| matches!(word, "no" | "not" | "without" | "never"));
         let change = match &*token.norm {
             "unchanged" | "stable" | "similar" | "nonprogressive" => {
                 if &*token.norm == "similar"

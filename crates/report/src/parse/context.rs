@@ -143,12 +143,22 @@ pub(crate) fn judge(tokens: &[Token], sentence: &Range<usize>, cues: &[Cue], ter
     let mut verdict = Verdict::default();
     let mut absent_at = None;
     for cue in cues {
-        if overlaps(&cue.tokens, term) {
+        if overlaps(&cue.tokens, term) && cue.tokens.start >= term.start {
             continue;
         }
-        let before = cue.tokens.end <= term.start;
+        let before = cue.tokens.start < term.start;
         match cue.class {
             Class::AbsentBefore if before && reaches(tokens, cues, cue, term) => {
+                verdict.absent = true;
+                absent_at = Some(cue.tokens.start);
+            }
+            // "Resolved right pleural effusion": the word stands before its noun.
+            Class::AbsentAfter
+                if before
+                    && cue.tokens.len() == 1
+                    && matches!(&*tokens[cue.tokens.start].norm, "resolved" | "cleared")
+                    && term.start.saturating_sub(cue.tokens.end) <= 3 =>
+            {
                 verdict.absent = true;
                 absent_at = Some(cue.tokens.start);
             }
@@ -168,7 +178,9 @@ pub(crate) fn judge(tokens: &[Token], sentence: &Range<usize>, cues: &[Cue], ter
             Class::HistoricalBefore if before && is_history(tokens, cue, term) && reaches(tokens, cues, cue, term) => {
                 verdict.historical = true;
             }
-            Class::HistoricalAfter if !before && cue.tokens.start - term.end <= 6 => verdict.historical = true,
+            Class::HistoricalAfter if !before && cue.tokens.start.saturating_sub(term.end) <= 6 => {
+                verdict.historical = true
+            }
             Class::FamilyBefore if before && reaches(tokens, cues, cue, term) => verdict.family = true,
             _ => {}
         }
@@ -218,7 +230,7 @@ fn is_either_way(word: &str) -> bool {
 
 /// Whether a scope that begins after `cue` reaches `term`.
 fn reaches(tokens: &[Token], cues: &[Cue], cue: &Cue, term: &Range<usize>) -> bool {
-    let gap = cue.tokens.end..term.start;
+    let gap = cue.tokens.end.min(term.start)..term.start;
     let limit = match &*tokens[cue.tokens.end - 1].norm {
         "non" => 1,
         "never" | "not" | "against" => 12,
@@ -303,14 +315,14 @@ fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &C
 /// "prior", "previous" and "post" tell of the past only right before a term; before a word for an
 /// examination they speak of a comparison.
 fn is_history(tokens: &[Token], cue: &Cue, term: &Range<usize>) -> bool {
-    let gap = term.start - cue.tokens.end;
+    let gap = term.start.saturating_sub(cue.tokens.end);
     match &*tokens[cue.tokens.end - 1].norm {
         "prior" | "previou" | "previous" | "past" | "post" | "treated" | "following" | "after" | "underwent" => {
             if cue.tokens.len() > 1 {
                 return gap <= 8;
             }
             gap <= 2
-                && !tokens[cue.tokens.end..term.start].iter().any(|token| {
+                && !tokens[cue.tokens.end.min(term.start)..term.start].iter().any(|token| {
                     matches!(
                         &*token.norm,
                         "ct" | "mri"

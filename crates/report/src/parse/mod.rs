@@ -105,6 +105,8 @@ pub struct Mention {
     pub side: Option<BoundSide>,
     /// Index of the measure of its size now.
     pub size: Option<usize>,
+    /// Indices of further sizes where several of a kind are told in one sentence.
+    pub more_sizes: Vec<usize>,
     /// Index of the measure of its size before.
     pub prior_size: Option<usize>,
     /// Index of the word that compares it.

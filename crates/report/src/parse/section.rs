@@ -283,7 +283,43 @@ pub(crate) fn sections(text: &str, tokens: &[Token]) -> Vec<SectionSpan> {
     }
     sections.retain(|section| !section.heading.is_empty() || !section.tokens.is_empty());
     name_the_title(text, tokens, &mut sections);
-    sections
+    let sections = end_short_sections(tokens, sections, 2);
+    // A report without any description under its own heading: each line is looked at.
+    if sections.iter().any(|section| section.kind.describes() && !section.tokens.is_empty()) {
+        sections
+    } else {
+        end_short_sections(tokens, sections, 1)
+    }
+}
+
+/// History, technique and comparison are a paragraph, a signature is a line; what follows without a heading
+/// is description, or goes on with the part before the signature.
+fn end_short_sections(tokens: &[Token], sections: Vec<SectionSpan>, breaks: u8) -> Vec<SectionSpan> {
+    let mut ended: Vec<SectionSpan> = Vec::with_capacity(sections.len());
+    let mut before = SectionKind::Body;
+    for section in sections {
+        let breaks = match section.kind {
+            SectionKind::History | SectionKind::Technique | SectionKind::Comparison => breaks,
+            SectionKind::Administrative => 1,
+            _ => {
+                before = section.kind;
+                ended.push(section);
+                continue;
+            }
+        };
+        let range = section.tokens.clone();
+        // White space right behind the heading does not end it.
+        match (range.start + 1..range.end).find(|index| tokens[*index].breaks >= breaks) {
+            Some(end) => {
+                let kind = if section.kind == SectionKind::Administrative { before } else { SectionKind::Body };
+                ended.push(SectionSpan { tokens: range.start..end, ..section });
+                let rest = SectionSpan { kind, heading: 0..0, tokens: end..range.end };
+                ended.extend(end_short_sections(tokens, vec![rest], breaks));
+            }
+            None => ended.push(section),
+        }
+    }
+    ended
 }
 
 /// Gives the kind and the last token of a heading that begins at `start`.
@@ -301,6 +337,8 @@ fn heading_at(text: &str, tokens: &[Token], start: usize, at_line_start: bool) -
         }
         match (&token.kind, &*token.norm) {
             (_, ":") => break,
+            // "Findings. The lungs are clear."
+            (_, ".") if at_line_start && words.len() == 1 => break,
             (TokenKind::Mark, "/" | "&" | "-" | "*" | "_" | "(" | ")") => {
                 if matches!(&*token.norm, "/" | "&") {
                     words.push("and");
@@ -318,6 +356,18 @@ fn heading_at(text: &str, tokens: &[Token], start: usize, at_line_start: bool) -
     let phrase = words.join(" ");
     let kind = HEADINGS.iter().find(|(_, names)| names.contains(&phrase.as_str())).map(|(kind, _)| *kind)?;
     let has_colon = end < tokens.len() && tokens[end].is_mark(":") && tokens[end].breaks == 0;
+    let has_point = end < tokens.len()
+        && tokens[end].is_mark(".")
+        && tokens[end].breaks == 0
+        && matches!(
+            kind,
+            SectionKind::Findings
+                | SectionKind::Impression
+                | SectionKind::History
+                | SectionKind::Technique
+                | SectionKind::Comparison
+        );
+    let has_colon = has_colon || has_point;
     let fills_line = at_line_start && (end == tokens.len() || tokens[end].breaks > 0);
     let written = &text[tokens[first].span.start..tokens[end.min(tokens.len()) - 1].span.end];
     let in_capitals = !written.chars().any(char::is_lowercase);

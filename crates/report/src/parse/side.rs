@@ -47,11 +47,30 @@ pub(crate) fn is_part_of_name(tokens: &[Token], index: usize) -> bool {
     }
 }
 
+/// "Shifted to the left": where something goes, not where it is.
+fn is_direction(tokens: &[Token], index: usize) -> bool {
+    let norm = |back: usize| index.checked_sub(back).map_or("", |at| &*tokens[at].norm);
+    let to = norm(1) == "to" || norm(1) == "the" && norm(2) == "to";
+    to && (2..=9).map(norm).take_while(|word| *word != ".").any(|word| {
+        word.starts_with("shift")
+            || word.starts_with("deviat")
+            || word.starts_with("displace")
+            || word.starts_with("herniat")
+            || word.starts_with("convex")
+            || word.starts_with("curv")
+            || word == "bowing"
+            || word == "pushed"
+    })
+}
+
 /// All side words of the text.
 pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
     let mut words: Vec<SideWord> = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         if token.kind != TokenKind::Word || is_part_of_name(tokens, index) {
+            continue;
+        }
+        if is_direction(tokens, index) {
             continue;
         }
         let next = tokens.get(index + 1).map_or("", |token| &*token.norm);
@@ -139,6 +158,17 @@ pub(crate) fn bind(
     if let (Some(word), Some(gap)) = (after, &gap_after)
         && free_after
         && !starts_new_clause(tokens, gap)
+    {
+        return Some(bound(word, false));
+    }
+    // "The left kidney shows an atrophic cortex and a stone": the side of the subject holds for all of it.
+    let subject = in_sentence().rfind(|word| word.tokens.start - sentence.start <= 3 && word.tokens.end <= term.start);
+    let only_one = in_sentence().count() == 1;
+    if let Some(word) = subject
+        && only_one
+        && tokens[word.tokens.end..term.start].iter().any(|token| {
+            matches!(&*token.norm, "show" | "demonstrate" | "contain" | "has" | "have" | "reveal" | "is" | "are")
+        })
     {
         return Some(bound(word, false));
     }

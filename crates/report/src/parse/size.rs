@@ -142,10 +142,12 @@ fn unit_at(tokens: &[Token], index: usize) -> Option<(f64, String, usize)> {
         "inch" => 25.4,
         _ => return None,
     };
-    // "cm²" and "mm3" are no lengths.
+    // "cm²" and "mm3" are no lengths, nor is "cm/s".
+    let is_rate = tokens.get(at + 1).is_some_and(|next| !next.spaced && next.is_mark("/"))
+        && tokens.get(at + 2).is_some_and(|next| matches!(&*next.norm, "s" | "sec" | "second" | "min"));
     let is_power =
         tokens.get(at + 1).is_some_and(|next| !next.spaced && matches!(&*next.norm, "²" | "³" | "^" | "2" | "3"));
-    (!is_power).then(|| (factor, token.norm.to_string(), at + 1))
+    (!is_power && !is_rate).then(|| (factor, token.norm.to_string(), at + 1))
 }
 
 fn role_of(tokens: &[Token], measure: &Range<usize>, after_other: usize) -> Role {

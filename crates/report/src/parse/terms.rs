@@ -105,6 +105,7 @@ fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry,
             family: verdict.family,
             side: bound,
             size: None,
+            more_sizes: Vec::new(),
             prior_size: None,
             change: None,
             plural: is_plural(report, tokens),
@@ -214,32 +215,42 @@ fn asks(report: &Report<'_>, sentence: usize) -> bool {
     report.words(sentence).any(|word| word == "?")
 }
 
-/// Each length goes to the nearest finding of its sentence that can have one.
+/// Each length goes to the nearest finding of its sentence that can have one; the closest pairs come first.
 fn bind_measures(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [Mention]) {
     let first = report.measures.partition_point(|measure| measure.tokens.start < sentence.start);
-    for (index, measure) in report.measures.iter().enumerate().skip(first) {
-        if measure.tokens.start >= sentence.end {
-            break;
+    let last = report.measures.partition_point(|measure| measure.tokens.start < sentence.end);
+    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+    for index in first..last {
+        let measure = &report.measures[index];
+        for (place, mention) in mentions.iter().enumerate() {
+            let can_have = mention.entry.kind == Kind::Finding
+                && mention.assertion != Assertion::Absent
+                && measure.role != Role::Other;
+            if can_have && !is_measure_of_anatomy(report, &measure.tokens, &mention.tokens, sentence) {
+                pairs.push((gap_cost(report, &measure.tokens, &mention.tokens, sentence), index, place));
+            }
         }
-        if measure.role == Role::Other {
-            continue;
-        }
-        let nearest = mentions
-            .iter_mut()
-            .filter(|mention| mention.entry.kind == Kind::Finding && mention.assertion != Assertion::Absent)
-            .filter(
-                |mention| if measure.role == Role::Now { mention.size.is_none() } else { mention.prior_size.is_none() },
-            )
-            .min_by_key(|mention| gap_cost(report, &measure.tokens, &mention.tokens, sentence));
-        let Some(mention) = nearest else { continue };
-        if is_measure_of_anatomy(report, &measure.tokens, &mention.tokens, sentence) {
-            continue;
-        }
-        if measure.role == Role::Now {
-            mention.size = Some(index);
+    }
+    pairs.sort_unstable();
+    let mut bound = vec![false; last - first];
+    for (_, index, place) in pairs {
+        let slot = if report.measures[index].role == Role::Now {
+            &mut mentions[place].size
         } else {
-            mention.prior_size = Some(index);
+            &mut mentions[place].prior_size
+        };
+        if !bound[index - first] && slot.is_none() {
+            *slot = Some(index);
+            bound[index - first] = true;
         }
+    }
+    // "Two nodules: 7 mm in the right upper lobe and 5 mm in the left lower lobe."
+    let several = mentions.iter().filter(|mention| mention.size.is_some()).count() == 1;
+    if let (true, Some(mention)) =
+        (several, mentions.iter_mut().find(|mention| mention.size.is_some() && mention.plural))
+    {
+        mention.more_sizes =
+            (first..last).filter(|index| !bound[index - first] && report.measures[*index].role == Role::Now).collect();
     }
 }
 
@@ -272,7 +283,7 @@ fn is_measure_of_anatomy(
         return false;
     };
     let verb = sentence.start + verb;
-    if measure.start - verb > 5 {
+    if measure.start - verb > 5 || report.tokens[verb..measure.start].iter().any(|token| token.is_mark(",")) {
         return false;
     }
     let closest_anatomy =

@@ -22,7 +22,11 @@ pub fn folder() -> PathBuf {
 
 /// All clean reports, by name.
 pub fn clean_cases() -> Vec<Case> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder().join("clean")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|ending| ending == "txt")).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder().join("clean"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))
+        .collect();
     paths.sort();
     paths
         .into_iter()

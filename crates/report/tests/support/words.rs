@@ -9,7 +9,8 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for index in 0..bytes.len() {
         let point = bytes[index] == b'.' && bytes.get(index + 1).is_none_or(|next| next.is_ascii_whitespace());
-        let abbreviation = index >= 2 && matches!(&text[index - 2..index], "Dr" | "vs" | "Mr") || index >= 1 && bytes[index - 1].is_ascii_digit() && text[start..index].trim().len() <= 2;
+        let abbreviation = index >= 2 && matches!(&text[index - 2..index], "Dr" | "vs" | "Mr")
+            || index >= 1 && bytes[index - 1].is_ascii_digit() && text[start..index].trim().len() <= 2;
         if bytes[index] == b'\n' || point && !abbreviation {
             push(text, start..index + 1, &mut found);
             start = index + 1;
@@ -30,19 +31,30 @@ fn push(text: &str, range: Range<usize>, found: &mut Vec<Range<usize>>) {
 
 /// Where the conclusion begins: the last heading that names one.
 pub fn impression_start(text: &str) -> Option<usize> {
-    ["impression", "conclusion", "summary", "opinion"].iter().filter_map(|word| text.to_lowercase().rfind(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')).max()
+    ["impression", "conclusion", "summary", "opinion"]
+        .iter()
+        .filter_map(|word| text.to_lowercase().rfind(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n'))
+        .max()
 }
 
 /// Where the description begins, 0 where no heading says.
 pub fn findings_start(text: &str) -> usize {
-    ["findings", "report:", "description"].iter().filter_map(|word| text.to_lowercase().find(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')).min().unwrap_or(0)
+    ["findings", "report:", "description"]
+        .iter()
+        .filter_map(|word| text.to_lowercase().find(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n'))
+        .min()
+        .unwrap_or(0)
 }
 
 /// All places of a whole word, any case.
 pub fn places(text: &str, word: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
     let boundary = |at: usize| at == 0 || at >= lower.len() || !lower.as_bytes()[at].is_ascii_alphanumeric();
-    lower.match_indices(word).filter(|(at, _)| (*at == 0 || !lower.as_bytes()[at - 1].is_ascii_alphanumeric()) && boundary(at + word.len())).map(|(at, _)| at..at + word.len()).collect()
+    lower
+        .match_indices(word)
+        .filter(|(at, _)| (*at == 0 || !lower.as_bytes()[at - 1].is_ascii_alphanumeric()) && boundary(at + word.len()))
+        .map(|(at, _)| at..at + word.len())
+        .collect()
 }
 
 /// The text with a range replaced.

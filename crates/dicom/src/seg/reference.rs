@@ -50,7 +50,7 @@ pub struct SegReference {
 
 /// Patient (C.7.1.1), clinical trial and de-identification, study (C.7.2), frame of reference (C.7.4.1), lossy
 /// compression (which a derived image inherits, C.7.6.1.1.5).
-const REPEATED: [(u16, u16); 26] = [
+const REPEATED: [(u16, u16); 27] = [
     (0x0008, 0x0020),
     (0x0008, 0x0030),
     (0x0008, 0x0050),
@@ -71,6 +71,7 @@ const REPEATED: [(u16, u16); 26] = [
     (0x0012, 0x0064),
     (0x0020, 0x000D),
     (0x0020, 0x0010),
+    (0x0020, 0x0020),
     (0x0020, 0x0052),
     (0x0020, 0x1040),
     (0x0028, 0x2110),
@@ -101,19 +102,24 @@ pub(super) fn bytes_of(source: &Source) -> Result<Bytes, Fault> {
     }
 }
 
+/// The header of a stack's first image.
+fn header_of(stack: &Stack) -> Result<DicomFile, SegError> {
+    if stack.frames.iter().any(|f| f.sop_instance_uid.is_empty() || f.sop_class_uid.is_empty()) {
+        return Err(SegError::NotDicom);
+    }
+    let first = stack.frames.first().ok_or(SegError::NotDicom)?;
+    bytes_of(&first.source)
+        .and_then(|bytes| DicomFile::read(bytes, Limits::SCAN))
+        .map_err(|fault| SegError::Read { fault, path: first.source.to_string() })
+}
+
 impl SegReference {
     /// From a stack of the index. Reads the header of its first image.
     ///
     /// # Errors
     /// [`SegError::NotDicom`] for images of other formats, [`SegError::Read`] when the header cannot be read.
     pub fn from_stack(stack: &Stack) -> Result<Self, SegError> {
-        let first = stack.frames.first().ok_or(SegError::NotDicom)?;
-        if stack.frames.iter().any(|f| f.sop_instance_uid.is_empty() || f.sop_class_uid.is_empty()) {
-            return Err(SegError::NotDicom);
-        }
-        let file = bytes_of(&first.source)
-            .and_then(|bytes| DicomFile::read(bytes, Limits::SCAN))
-            .map_err(|fault| SegError::Read { fault, path: first.source.to_string() })?;
+        let file = header_of(stack)?;
         let source = file.object();
         let mut header = InMemDicomObject::new_empty();
         for (group, element) in REPEATED {
@@ -166,15 +172,17 @@ impl Target {
 
     /// With series and frame of reference from the header of the first image.
     pub(super) fn from_stack(stack: &Stack) -> Result<Self, SegError> {
-        let first = stack.frames.first().ok_or(SegError::NotDicom)?;
-        let file = bytes_of(&first.source)
-            .and_then(|bytes| DicomFile::read(bytes, Limits::SCAN))
-            .map_err(|fault| SegError::Read { fault, path: first.source.to_string() })?;
+        let file = header_of(stack)?;
         let o = file.object();
         Ok(Self::new(stack, o.text(Tag(0x0020, 0x000E)), o.text(Tag(0x0020, 0x0052))))
     }
 
     pub(super) fn dims(&self) -> [usize; 3] {
         [self.columns, self.rows, self.frames.len()]
+    }
+
+    /// The place in the patient, where every image has one.
+    pub(super) fn placed(&self) -> Option<&VolumeGeometry> {
+        self.geometry.as_ref().filter(|_| self.frames.iter().all(|f| f.position.is_some()))
     }
 }

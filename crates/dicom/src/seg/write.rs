@@ -56,7 +56,7 @@ fn compare(part: &Path, reference: &SegReference, segments: &[Segment]) -> Resul
     let file = read_path(part).map_err(|e| format!("it cannot be read back ({})", e.without_path()))?;
     let target = &reference.target;
     let mut ways = vec![("by its images", file.place_by_reference(target))];
-    if target.geometry.is_some() && target.frames.iter().all(|f| f.position.is_some()) {
+    if target.placed().is_some() {
         ways.push(("by position", file.place_by_geometry(target)));
     }
     for (way, placed) in ways {
@@ -106,6 +106,12 @@ fn compose(
     o.put_text(Tag(0x0020, 0x000E), VR::UI, &fresh_uid());
     o.put_text(Tag(0x0020, 0x0011), VR::IS, "900");
     o.put_text(Tag(0x0020, 0x0013), VR::IS, "1");
+    if target.placed().is_some() {
+        // The planes' own orientation tells it (C.7.6.1.1.1).
+        o.remove_element(PATIENT_ORIENTATION);
+    } else if o.get(PATIENT_ORIENTATION).is_none() {
+        o.put_text(PATIENT_ORIENTATION, VR::CS, "");
+    }
     if o.get(Tag(0x0028, 0x2110)).is_none() {
         o.put_text(Tag(0x0028, 0x2110), VR::CS, "00");
     }
@@ -203,6 +209,7 @@ fn segment_item(s: &Segment, number: u16) -> InMemDicomObject {
     item
 }
 
+const PATIENT_ORIENTATION: Tag = Tag(0x0020, 0x0020);
 const SEGMENT_IDENTIFICATION: Tag = Tag(0x0062, 0x000A);
 const REFERENCED_SEGMENT: Tag = Tag(0x0062, 0x000B);
 const PLANE_POSITION: Tag = Tag(0x0020, 0x9113);
@@ -213,7 +220,7 @@ const IN_STACK_POSITION: Tag = Tag(0x0020, 0x9057);
 /// Multi-frame Functional Groups (C.7.6.16) and Multi-frame Dimension (C.7.6.17).
 fn put_functional_groups(o: &mut InMemDicomObject, reference: &SegReference, frames: &[(usize, usize)]) {
     let target = &reference.target;
-    let placed = target.geometry.as_ref().filter(|_| target.frames.iter().all(|f| f.position.is_some()));
+    let placed = target.placed();
     let organisation = fresh_uid();
     let dimension = |index: Tag, group: Tag, label: &str| {
         let mut item = InMemDicomObject::new_empty();

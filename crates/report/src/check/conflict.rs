@@ -179,7 +179,8 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         if mention.is_present() && !is_reported_as_past(facts, mention) {
             let fits: Vec<_> = facts.known.iter().filter(|known| known.is_live() && known.fits(mention)).collect();
             let denied = fits.iter().find(|known| {
-                known.finding.effective_assertion() == Assertion::Absent && known.entry.name == mention.entry.name
+                known.finding.effective_assertion() == Assertion::Absent
+                    && (known.entry.name == mention.entry.name || known.entry.flags.general && known.organ.is_empty())
             });
             let held = fits.iter().any(|known| known.is_positive());
             if let (Some(_), false) = (denied, held) {

@@ -1,6 +1,6 @@
 //! R04 concluded but not described, R05 described or stored but not concluded.
 
-use super::relation::answers;
+use super::relation::{answers, supports};
 use super::side::capital;
 use super::{Facts, Issue, Rule};
 use crate::findings::Assertion;
@@ -50,7 +50,7 @@ fn not_described(facts: &Facts<'_>) -> Vec<Issue> {
             if other.assertion == Assertion::Absent {
                 other.entry.name == mention.entry.name
             } else {
-                answers(other, mention.entry, mention.organ)
+                supports(other, mention.entry, mention.organ)
             }
         });
         if named || described_in_other_words(facts, mention) {

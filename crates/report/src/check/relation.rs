@@ -158,12 +158,50 @@ pub(crate) fn same_term(first: &Entry, first_organ: &str, second: &Entry, second
         && second.organ == "lung"
         && first.name.contains("nodule")
         && second.name.contains("nodule");
-    same_head && (first.flags.general || second.flags.general || first.organ == second.organ) || lesions || lung_nodules
+    same_head && (first.flags.general || second.flags.general) || lesions || lung_nodules
 }
 
 /// "Lesion" and "mass" stand for any mass of their organ.
 fn is_vague(entry: &Entry) -> bool {
     matches!(entry.name.as_str(), "lesion" | "mass" | "nodule") || entry.name.ends_with(" lesion")
+}
+
+/// Organs so close that a finding of one is described by a finding of the other.
+const CLOSE: [&[&str]; 13] = [
+    &["kidney", "ureter"],
+    &["gallbladder", "bile duct"],
+    &["spine", "vertebra", "spinal cord", "disc"],
+    &["bowel", "mesentery", "peritoneum"],
+    &["lung", "bronchus", "airway"],
+    &["lung", "pulmonary artery"],
+    &["heart", "pericardium"],
+    &["heart", "lung"],
+    &["aorta", "artery"],
+    &["vein", "leg", "thigh"],
+    &["pregnancy", "ovary"],
+    &["liver", "vein", "spleen", "peritoneum"],
+    &["mediastinum", "lymph node"],
+];
+
+fn close(first: &str, second: &str) -> bool {
+    let same_group = |groups: &[&[&str]]| groups.iter().any(|group| group.contains(&first) && group.contains(&second));
+    first.is_empty() || second.is_empty() || first == second || same_group(&CLOSE) || same_group(&NEAR[4..7])
+}
+
+/// Whether a described finding bears out a concluded one. Stricter than [`answers`]: another disease of the
+/// neighbourhood does not.
+pub(crate) fn supports(described: &Mention, concluded: &Entry, organ: &str) -> bool {
+    if same_term(described.entry, described.organ, concluded, organ) {
+        return true;
+    }
+    let organs_close = close(described.organ, organ);
+    let same_family = described.entry.family == concluded.family && !concluded.family.is_empty();
+    let known = !described.organ.is_empty() && !organ.is_empty();
+    same_family && organs_close
+        || concluded.flags.diagnosis && organs_close && known
+        || known
+            && described.organ == organ
+            && !matches!(concluded.family.as_str(), "mass" | "fracture" | "hemorrhage" | "clot")
 }
 
 /// Whether `cover` in one section answers for `finding` in the other: the same thing, the same kind of thing

@@ -30,7 +30,12 @@ fn between_sections(facts: &Facts<'_>) -> Vec<Issue> {
     let sided = |concludes: bool| {
         report.mentions.iter().filter(positive).filter(move |mention| {
             let kind = report.kind_of(mention.sentence);
-            firm_side(mention).is_some() && if concludes { kind.concludes() } else { kind.describes() }
+            firm_side(mention).is_some()
+                && if concludes {
+                    kind.concludes()
+                } else {
+                    kind.describes() || mention.entry.kind == Kind::Procedure && kind == SectionKind::History
+                }
         })
     };
     let described: Vec<&Mention> = sided(false).collect();
@@ -76,7 +81,7 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
     let mut issues = Vec::new();
     for mention in facts.report.mentions.iter().filter(positive) {
         let Some(side) = firm_side(mention) else { continue };
-        if facts.report.kind_of(mention.sentence) == SectionKind::History {
+        if facts.report.kind_of(mention.sentence) == SectionKind::History && mention.entry.kind != Kind::Procedure {
             continue;
         }
         let known: Vec<_> = facts

@@ -153,24 +153,32 @@ fn unitless(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     // "an 8 nodule", "6 stone": a bare number right before a lesion that can be measured.
-    for mention in report.mentions.iter().filter(|mention| {
-        counts(facts, mention) && mention.entry.flags.lesion && !mention.plural && mention.size.is_none()
-    }) {
+    for mention in report
+        .mentions
+        .iter()
+        .filter(|mention| counts(facts, mention) && is_measurable(mention) && !mention.plural && mention.size.is_none())
+    {
         let sentence = report.sentences[mention.sentence].tokens.clone();
-        // "aortic aneurysm, 52, increased": a number between commas right behind the lesion.
-        let at = (mention.tokens.end..sentence.end)
-            .take(4)
-            .find(|at| report.tokens[*at].is_mark(","))
-            .map_or(usize::MAX, |at| at + 1);
-        if let Some(token) = report.tokens.get(at).filter(|token| at < sentence.end && token.number().is_some())
-            && report
-                .tokens
-                .get(at + 1)
-                .is_none_or(|next| matches!(&*next.norm, "," | "." | ";" | ")") || next.breaks > 0)
-            && !report.measures.iter().any(|measure| measure.tokens.contains(&at))
-            && !report.dates.iter().any(|date| date.tokens.contains(&at))
-        {
-            issues.push(Issue::new(Rule::R06, "The size has no unit.", [token.span.clone(), mention.span.clone()]));
+        // "aortic aneurysm, 52, increased", "abscess of 21": a bare number behind the lesion.
+        let behind = (mention.tokens.end..sentence.end).take(14).find(|at| {
+            let token = &report.tokens[*at];
+            token.number().is_some()
+                && (*at == mention.tokens.end
+                    || matches!(&*report.tokens[*at - 1].norm, "," | "of" | "now" | "(" | "to" | "currently"))
+                && report.tokens.get(at + 1).is_none_or(|next| {
+                    next.breaks > 0
+                        || *at + 1 >= sentence.end
+                        || matches!(&*next.norm, "," | "." | ";" | ")" | "in" | "with" | "without")
+                })
+                && !report.measures.iter().any(|measure| measure.tokens.contains(at))
+                && !report.dates.iter().any(|date| date.tokens.contains(at))
+        });
+        let other_between = behind.is_some_and(|at| {
+            report.mentions.iter().any(|other| other.tokens.start >= mention.tokens.end && other.tokens.end <= at)
+        });
+        if let (Some(at), false) = (behind, other_between) {
+            let spans = [report.tokens[at].span.clone(), mention.span.clone()];
+            issues.push(Issue::new(Rule::R06, "The size has no unit.", spans));
             continue;
         }
         let number = (sentence.start..mention.tokens.start)
@@ -229,6 +237,17 @@ const NO_LENGTH_UNITS: [&str; 32] = [
     "micron",
     "mmhg",
 ];
+
+/// Whether a length of it is commonly told.
+fn is_measurable(mention: &Mention) -> bool {
+    mention.entry.flags.lesion
+        || matches!(
+            mention.entry.family.as_str(),
+            "mass" | "cyst" | "stone" | "aneurysm" | "tear" | "hemorrhage" | "node" | "pregnancy"
+        )
+        || mention.entry.name.contains("abscess")
+        || mention.entry.name == "midline shift"
+}
 
 /// The longest length in mm that a finding can have, by what it is. Wide on purpose: only a wrong unit or a
 /// slipped point should be caught.
@@ -524,8 +543,12 @@ fn changes(facts: &Facts<'_>) -> Vec<Issue> {
         }
         let told_now = now_mm(facts, mention);
         let told_before = mention.prior_size.map(|prior| report.measures[prior].longest_mm());
-        let known: Vec<&Known<'_>> =
-            facts.known.iter().filter(|known| known.is_live() && known.is_positive() && known.fits(mention)).collect();
+        let known: Vec<&Known<'_>> = facts
+            .known
+            .iter()
+            .filter(|known| known.is_live() && known.is_positive())
+            .filter(|known| if mention.plural { known.names(mention) } else { known.fits(mention) })
+            .collect();
         let by_size = told_now.and_then(|now| {
             known.iter().find(|known| known.finding.longest_mm().is_some_and(|stored| !differs(now, stored)))
         });

@@ -190,13 +190,14 @@ fn has_known_parts(word: &str) -> bool {
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
+    let whole_is_english = is_english(facts, &(0..report.tokens.len()));
     let mut looked_up: HashMap<&str, Option<String>> = HashMap::new();
     for sentence in 0..report.sentences.len() {
         if report.kind_of(sentence) == SectionKind::Administrative {
             continue;
         }
         let range = report.sentences[sentence].tokens.clone();
-        if !is_english(facts, &range) {
+        if !whole_is_english || range.len() >= 8 && !is_english(facts, &range) {
             continue;
         }
         for index in range.clone() {
@@ -262,7 +263,7 @@ fn is_english(facts: &Facts<'_>, range: &Range<usize>) -> bool {
     let words: Vec<&crate::parse::Token> = facts.report.tokens[range.clone()]
         .iter()
         .filter(|token| token.kind == TokenKind::Word && token.norm.len() >= 4)
-        .take(40)
+        .take(400)
         .collect();
     if words.is_empty() {
         return true;

@@ -3,6 +3,7 @@
 pub mod change;
 mod context;
 pub mod date;
+mod predicate;
 pub mod section;
 pub mod sentence;
 pub mod side;

@@ -49,12 +49,17 @@ pub(crate) fn sentences(text: &str, tokens: &[Token], sections: &[SectionSpan]) 
             if begins_line {
                 label = label_of(tokens, first, end);
             }
+            let own_label = label.clone();
+            // "Right kidney 11.2 cm. Stone in the lower pole.": the first words hold for the rest of the line.
+            if begins_line && label.is_none() && first + 1 < end && matches!(&*tokens[first].norm, "left" | "right") {
+                label = Some(first..first + 2);
+            }
             if first < end {
                 sentences.push(SentenceSpan {
                     section: section_index,
                     tokens: first..end,
                     span: tokens[first].span.start..tokens[end - 1].span.end,
-                    label: label.clone(),
+                    label: own_label,
                     begins_line,
                 });
             }

@@ -65,8 +65,19 @@ fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry,
             _ => {}
         }
     }
-    let terms: Vec<(&'static Entry, Range<usize>)> =
+    let mut terms: Vec<(&'static Entry, Range<usize>)> =
         hits.iter().filter(|(entry, _)| !matches!(entry.kind, Kind::Anatomy | Kind::Modifier)).cloned().collect();
+    let mut denied_inside = Vec::new();
+    for told in super::predicate::find(&report.tokens, &sentence.tokens, &report.anatomy[anatomy_start..]) {
+        let taken = terms.iter().any(|(_, tokens)| tokens.start < told.tokens.end && told.tokens.start < tokens.end);
+        if !taken {
+            if told.denied {
+                denied_inside.push(told.tokens.start);
+            }
+            terms.push((told.entry, told.tokens));
+        }
+    }
+    terms.sort_by_key(|(_, tokens)| tokens.start);
     let finding_ranges: Vec<Range<usize>> =
         terms.iter().filter(|(entry, _)| entry.kind != Kind::Procedure).map(|(_, tokens)| tokens.clone()).collect();
     let mut mentions = Vec::with_capacity(terms.len());
@@ -80,7 +91,7 @@ fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry,
         let organ: &'static str =
             if entry.organ.is_empty() { site.map_or("", |site| site.organ.as_str()) } else { &entry.organ };
         let verdict = context::judge(&report.tokens, &sentence.tokens, cues, tokens);
-        let assertion = if verdict.absent {
+        let assertion = if verdict.absent || denied_inside.contains(&tokens.start) {
             Assertion::Absent
         } else if verdict.possible || kind == SectionKind::History && asks(report, index) {
             Assertion::Possible

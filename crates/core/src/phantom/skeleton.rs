@@ -74,7 +74,10 @@ fn rib(thorax: &Thorax, side: Side, number: usize) -> (Vec<(Vec3, f32)>, Vec<(Ve
     let drop_mm = [34.0, 52.0, 66.0, 76.0, 82.0, 86.0, 88.0, 88.0, 84.0, 76.0, 60.0, 40.0][i];
     let end = [2.45, 2.50, 2.52, 2.52, 2.50, 2.46, 2.40, 2.28, 2.10, 1.90, 1.45, 0.95][i];
     let at = |angle: f32| {
-        let z = start_z - drop_mm * (angle / std::f32::consts::PI).powf(1.25) + 5.0 * (angle * 2.2).sin().max(0.0);
+        // No two ribs are quite alike.
+        let own = 1.0 + 0.05 * ((number * 7 + if side == Side::Left { 3 } else { 0 }) as f32).sin();
+        let z =
+            start_z - own * drop_mm * (angle / std::f32::consts::PI).powf(1.12) + 5.0 * (angle * 2.2).sin().max(0.0);
         let level = thorax.level(z);
         let mut wall = level.cavity;
         wall.half = [wall.half[0] + 5.0, wall.half[1] + 5.0];

@@ -232,7 +232,7 @@ fn add_vessels(field: &mut Field, thorax: &Thorax) {
     }
     for t in great_vessels() {
         // Blood in soft tissue shows little; it is what borders on lung that is seen, and that the lungs' shape does.
-        field.add_tube(&t, |x, z| 0.05 * t.chord_y(x, z, 0.0));
+        field.add_tube(&t, |x, z| 0.12 * t.chord_y(x, z, 0.0));
     }
 }
 
@@ -243,11 +243,11 @@ fn add_air(field: &mut Field, thorax: &Thorax) {
     }
     // The bubble under the left dome, flat below where the fluid stands.
     let stomach = &thorax.stomach;
-    let (fluid_z, r) = (-146.0, stomach.half.x);
+    let (fluid_z, r) = (-138.0, stomach.half.x);
     field.add(
         (stomach.centre.x - r, stomach.centre.x + r),
         (fluid_z - 3.0, stomach.centre.z + stomach.half.z),
-        |x, z| -0.8 * stomach.chord_y(x, z) * smoothstep(fluid_z - 3.0, fluid_z + 2.0, z),
+        |x, z| -0.65 * stomach.chord_y(x, z) * smoothstep(fluid_z - 3.0, fluid_z + 2.0, z),
     );
     // Gas in the bowel: a few soft bubbles.
     for (x, z, a, b) in [(96.0, -176.0, 26.0, 15.0), (34.0, -188.0, 24.0, 12.0), (-40.0, -204.0, 30.0, 12.0)] {
@@ -291,7 +291,7 @@ fn add_bones(field: &mut Field, skeleton: &Skeleton) {
 
 fn add_spine(field: &mut Field) {
     field.add((-26.0, 26.0), (-220.0, TOP_Z_MM), |x, z| {
-        let disc = smoothstep(0.78, 0.88, disc_phase(z));
+        let disc = smoothstep(0.74, 0.92, disc_phase(z));
         let plate = smoothstep(0.68, 0.76, disc_phase(z)) * (1.0 - disc);
         let w = waist(z);
         let chord = |half: [f32; 2]| {
@@ -306,7 +306,7 @@ fn add_spine(field: &mut Field) {
         let centre = super::skeleton::T1_Z_MM + t * super::skeleton::VERTEBRA_PITCH_MM + 3.0;
         let ring = Ellipse::new([11.0, centre], [4.6, 6.4]).distance(x.abs(), z);
         let root = 7.0 * smoothstep(1.6, 0.0, ring.abs()) + 3.0 * smoothstep(0.5, -1.5, ring);
-        bone * (1.0 - disc) + root
+        0.62 * bone * (1.0 - disc) + 0.6 * root
     });
     // Breastbone: nearly lost before the spine, but its handle's edges show.
     field.add((-30.0, 30.0), (-92.0, 76.0), |x, z| {

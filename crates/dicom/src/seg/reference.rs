@@ -48,7 +48,7 @@ pub struct SegReference {
     pub creator: String,
 }
 
-/// Patient (C.7.1.1), clinical trial and de-identification, study (C.7.2), frame of reference (C.7.4.1), lossy
+/// Patient (C.7.1.1), de-identification, study (C.7.2), orientation of a projection, frame of reference (C.7.4.1), lossy
 /// compression (which a derived image inherits, C.7.6.1.1.5).
 const REPEATED: [(u16, u16); 27] = [
     (0x0008, 0x0020),

@@ -308,6 +308,16 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_named() {
+        let mut o = InMemDicomObject::new_empty();
+        o.put_text(Tag(0x0008, 0x0016), VR::UI, "1.2.840.10008.5.1.4.1.1.66.4");
+        o.put_text(Tag(0x0008, 0x0018), VR::UI, "1.2.3");
+        let error = write_file(Path::new("/dev/full"), o).expect_err("no room").to_string();
+        assert_eq!(error, "writing the file failed (the disk is full)");
+    }
+
+    #[test]
     fn a_part_file_that_is_not_used_goes_away() {
         let dir = tempfile::tempdir().expect("a folder");
         let target = dir.path().join("a.dcm");

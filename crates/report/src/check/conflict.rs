@@ -197,7 +197,8 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
                     && known.finding.change != Some(crate::findings::Change::Resolved)
                     && known.fits(mention)
                     && (known.entry.name == mention.entry.name
-                        || mention.entry.flags.general && !mention.organ.is_empty())
+                        || mention.entry.flags.general
+                            && (!mention.organ.is_empty() || denies_outright(facts, mention)))
             });
             // Where the text also tells it as present, the two sentences contradict each other and R19 or R03 says so.
             if held.is_some() {
@@ -210,6 +211,25 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// "No abscess." without any place: the whole examination is meant.
+fn denies_outright(facts: &Facts<'_>, mention: &Mention) -> bool {
+    mention.site.is_none()
+        && facts.report.sentences[mention.sentence].label.is_none()
+        && matches!(
+            mention.entry.name.as_str(),
+            "abscess"
+                | "mass"
+                | "hematoma"
+                | "perforation"
+                | "aneurysm"
+                | "dissection"
+                | "fluid collection"
+                | "lymphadenopathy"
+                | "metastasis"
+                | "foreign body"
+        )
 }
 
 /// A sentence of four words or more that stands twice in one section.

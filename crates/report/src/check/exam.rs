@@ -276,6 +276,7 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
     for index in range.clone() {
         let norm = |at: usize| if range.contains(&at) { &*report.tokens[at].norm } else { "" };
         let given = match norm(index) {
+            "wo" if matches!(norm(index + 1), "contrast" | "iv" | "intravenous") => false,
             "noncontrast" | "unenhanced" | "nonenhanced" | "noncontrasted" => false,
             "non"
                 if matches!(norm(index + 1), "contrast" | "enhanced")
@@ -297,7 +298,18 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
             }
             "contrast" | "gadolinium" => {
                 let next = norm(index + 1);
-                if matches!(next, "resolution" | "reaction" | "allergy" | "to") {
+                if matches!(
+                    next,
+                    "resolution"
+                        | "reaction"
+                        | "allergy"
+                        | "to"
+                        | "leak"
+                        | "leakage"
+                        | "extravasation"
+                        | "blush"
+                        | "opacification"
+                ) {
                     continue;
                 }
                 // "W/O CONTRAST", "w/ contrast"

@@ -144,7 +144,7 @@ fn near_part(place: &str, organ: &str) -> bool {
         || organ == "hip" && place == "femur"
 }
 
-const NORMAL_WORDS: [&str; 20] = [
+const NORMAL_WORDS: [&str; 18] = [
     "normal",
     "unremarkable",
     "clear",
@@ -160,8 +160,6 @@ const NORMAL_WORDS: [&str; 20] = [
     "symmetric",
     "within",
     "normally",
-    "unchanged",
-    "stable",
     "appropriate",
     "free",
     "satisfactory",
@@ -230,7 +228,9 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         {
             continue;
         }
-        if covered(mention.entry, mention.organ) {
+        if covered(mention.entry, mention.organ)
+            || explained_by(facts, mention).any(|other| covered(other.entry, other.organ))
+        {
             continue;
         }
         let message = format!("{} stands in the findings and not in the impression.", capital(&mention.entry.name));
@@ -258,6 +258,35 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         issues.push(Issue::new(Rule::R05, message, told.map(|mention| mention.span.clone())));
     }
     issues
+}
+
+/// What the same sentence calls it: "a fluid collection, consistent with an abscess".
+fn explained_by<'a>(facts: &'a Facts<'a>, mention: &'a Mention) -> impl Iterator<Item = &'a Mention> {
+    let report = facts.report;
+    report.mentions.iter().filter(move |other| {
+        other.sentence == mention.sentence
+            && other.tokens.start >= mention.tokens.end
+            && report.tokens[mention.tokens.end..other.tokens.start].iter().any(|token| {
+                matches!(
+                    &*token.norm,
+                    "consistent"
+                        | "compatible"
+                        | "keeping"
+                        | "characteristic"
+                        | "typical"
+                        | "favor"
+                        | "suspicious"
+                        | "representing"
+                        | "represent"
+                        | "diagnostic"
+                        | "suggesting"
+                        | "suggestive"
+                        | "reflecting"
+                        | "concerning"
+                        | "from"
+                )
+            })
+    })
 }
 
 fn owes(entry: &Entry) -> bool {

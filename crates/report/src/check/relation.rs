@@ -218,10 +218,21 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
     // What stands alone must be named; what goes along with a disease is covered by naming that disease.
     let stands_alone = matches!(
         finding.family.as_str(),
-        "mass" | "fracture" | "clot" | "aneurysm" | "hemorrhage" | "tear" | "node" | "air" | "torsion" | "pregnancy"
+        "mass"
+            | "cyst"
+            | "stone"
+            | "fracture"
+            | "clot"
+            | "aneurysm"
+            | "hemorrhage"
+            | "tear"
+            | "node"
+            | "air"
+            | "torsion"
+            | "pregnancy"
     );
     let known_organs = !cover.organ.is_empty() && !organ.is_empty();
-    if !stands_alone && organs_near && known_organs && !cover.entry.flags.benign {
+    if !stands_alone && organs_near && (known_organs || finding.flags.general) && !cover.entry.flags.benign {
         return true;
     }
     if cover.entry.flags.diagnosis && organs_near && known_organs && !stands_alone {
@@ -240,5 +251,5 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
             | ("air", "fluid")
             | ("aneurysm", "hemorrhage" | "clot")
             | ("node", "mass")
-    ) && (organs_near || cover.entry.family == "mass" && finding.family == "node")
+    ) && (organs_near && known_organs || cover.entry.family == "mass" && finding.family == "node")
 }

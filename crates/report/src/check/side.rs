@@ -283,7 +283,8 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
             other.side.is_some()
                 && report.sentences[other.sentence].section == report.sentences[mention.sentence].section
                 && (same_term(other.entry, other.organ, mention.entry, mention.organ)
-                    || other.sentence + 1 >= mention.sentence
+                    || other.entry.kind == Kind::Finding
+                        && other.sentence + 1 >= mention.sentence
                         && other.organ == mention.organ
                         && !report.sentences[mention.sentence].begins_line)
         });

@@ -1,6 +1,6 @@
 //! R06 sizes and units, R07 measurements without a partner, R12 change against sizes.
 
-use super::relation::{Known, other_site, same_term};
+use super::relation::{Known, near, other_site, same_term};
 use super::side::capital;
 use super::{Facts, Issue, Rule};
 use crate::findings::{Assertion, Change};
@@ -396,7 +396,10 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
                 shown(stored)
             );
             issues.push(Issue::new(Rule::R06, message, [span, mention.span.clone()]));
-        } else if mention.entry.flags.lesion && mention.assertion == Assertion::Present {
+        } else if mention.entry.flags.lesion
+            && mention.assertion == Assertion::Present
+            && !live.iter().any(|known| is_partner(known, mention, text_mm))
+        {
             // A finding of the file that has no size yet may hold this one.
             let message = format!("No stored finding holds this size of {}.", mention.entry.name);
             issues.push(Issue::new(Rule::R07, message, [span, mention.span.clone()]));
@@ -413,6 +416,12 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
     }
     issues.extend(prior_sizes(facts, &live));
     issues
+}
+
+/// The same size in the same neighbourhood: the file calls the lesion by another name.
+fn is_partner(known: &Known<'_>, mention: &Mention, text_mm: f64) -> bool {
+    near(known.organ, mention.organ)
+        && known.finding.longest_mm().is_some_and(|stored| (stored - text_mm).abs() <= 0.05 * stored)
 }
 
 /// False where any length of the text is the stored one: it may be bound to another word ("the aorta measures 52 mm").

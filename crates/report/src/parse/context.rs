@@ -263,6 +263,10 @@ fn fresh_start(tokens: &[Token], index: usize, term: &Range<usize>) -> bool {
         return false;
     }
     let word = if &*tokens[next].norm == "and" && next + 1 < tokens.len() { next + 1 } else { next };
+    // ", characteristic of", ", likely": what the seen thing is called.
+    if tokens[index].is_mark(",") && CALLED.contains(&&*tokens[word].norm) {
+        return true;
+    }
     let fresh = FRESH_STARTS.contains(&&*tokens[word].norm) || tokens[word].kind == TokenKind::Number;
     let goes_on = tokens[word..(term.end + 12).min(tokens.len())]
         .iter()
@@ -270,6 +274,30 @@ fn fresh_start(tokens: &[Token], index: usize, term: &Range<usize>) -> bool {
         .any(|token| matches!(&*token.norm, "or" | "nor"));
     fresh && !goes_on
 }
+
+/// Words after a comma that name what was described before.
+const CALLED: [&str; 20] = [
+    "characteristic",
+    "typical",
+    "consistent",
+    "compatible",
+    "suggesting",
+    "suggestive",
+    "concerning",
+    "suspicious",
+    "likely",
+    "possibly",
+    "probably",
+    "representing",
+    "favored",
+    "favoring",
+    "worrisome",
+    "in",
+    "most",
+    "diagnostic",
+    "indicating",
+    "reflecting",
+];
 
 /// Whether a scope that ends before `cue` reaches back to `term`.
 fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &Cue, term: &Range<usize>) -> bool {

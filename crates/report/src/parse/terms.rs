@@ -34,6 +34,7 @@ pub(crate) fn find(report: &mut Report<'_>) {
         .map(|(entry, range)| (entry, without_sides.tokens_of(range)))
         .filter(|(_, tokens)| !tokens.is_empty())
         .collect();
+    let title = title_site(report, &hits);
     let cues = context::cues(&whole);
     let mut hit = 0;
     let mut cue = 0;
@@ -47,16 +48,83 @@ pub(crate) fn find(report: &mut Report<'_>) {
         while cue < cues.len() && cues[cue].tokens.start < range.end {
             cue += 1;
         }
-        read_sentence(report, index, &hits[first_hit..hit], &cues[first_cue..cue]);
+        read_sentence(report, index, title, &hits[first_hit..hit], &cues[first_cue..cue]);
     }
 }
 
-fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry, Range<usize>)], cues: &[Cue]) {
+/// "T1" and "T2" before a word of signal are weightings, not vertebrae.
+fn is_weighting(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> bool {
+    if !matches!(entry.name.as_str(), "T1" | "T2") || tokens.len() != 1 {
+        return false;
+    }
+    let mut next = tokens.end;
+    while report.tokens.get(next).is_some_and(|token| matches!(&*token.norm, "-" | "and" | "/" | "t1" | "t2" | ",")) {
+        next += 1;
+    }
+    report.tokens.get(next).is_some_and(|token| {
+        matches!(
+            &*token.norm,
+            "weighted"
+                | "hyperintense"
+                | "hypointense"
+                | "isointense"
+                | "signal"
+                | "image"
+                | "sequence"
+                | "bright"
+                | "dark"
+                | "shading"
+                | "flair"
+                | "stir"
+                | "hyperintensity"
+                | "hypointensity"
+                | "prolongation"
+                | "shortening"
+                | "high"
+                | "low"
+                | "fat"
+                | "axial"
+                | "sagittal"
+                | "coronal"
+                | "with"
+                | "."
+        )
+    })
+}
+
+/// The organ that a title names alone: general words without a site mean it.
+fn title_site(report: &Report<'_>, hits: &[(&'static Entry, Range<usize>)]) -> Option<&'static Entry> {
+    let title = report.sections.iter().find(|section| section.kind == SectionKind::Title)?;
+    let mut places =
+        hits.iter().filter(|(entry, tokens)| entry.kind == Kind::Anatomy && title.tokens.contains(&tokens.start));
+    let (first, _) = places.next()?;
+    let alone = places.all(|(entry, _)| entry.organ == first.organ);
+    (alone && matches!(first.organ.as_str(), "thyroid" | "breast" | "prostate" | "knee" | "shoulder" | "testis"))
+        .then_some(first)
+}
+
+fn read_sentence(
+    report: &mut Report<'_>,
+    index: usize,
+    title_site: Option<&'static Entry>,
+    hits: &[(&'static Entry, Range<usize>)],
+    cues: &[Cue],
+) {
     let sentence = report.sentences[index].clone();
     let kind = report.sections[sentence.section].kind;
     let anatomy_start = report.anatomy.len();
+    let thyroid_report = title_site.is_some_and(|site| site.organ == "thyroid");
     for (entry, tokens) in hits {
+        if is_weighting(report, entry, tokens) {
+            continue;
+        }
         let span = report.bytes(tokens);
+        let entry =
+            if thyroid_report && matches!(entry.name.as_str(), "upper pole" | "lower pole" | "interpolar region") {
+                lexicon().find("thyroid lobe").unwrap_or(entry)
+            } else {
+                entry
+            };
         match entry.kind {
             Kind::Anatomy => {
                 report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index });
@@ -86,7 +154,9 @@ fn read_sentence(report: &mut Report<'_>, index: usize, hits: &[(&'static Entry,
             continue;
         }
         let others: Vec<Range<usize>> = finding_ranges.iter().filter(|other| *other != tokens).cloned().collect();
-        let site = site_of(&report.anatomy[anatomy_start..], tokens, &others).or_else(|| label_site(report, index));
+        let site = site_of(&report.anatomy[anatomy_start..], tokens, &others)
+            .or_else(|| label_site(report, index))
+            .or(title_site);
         let entry = resolve(entry, site);
         let organ: &'static str =
             if entry.organ.is_empty() { site.map_or("", |site| site.organ.as_str()) } else { &entry.organ };

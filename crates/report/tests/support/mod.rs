@@ -20,9 +20,9 @@ pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/report")
 }
 
-/// All clean reports, by name.
-pub fn clean_cases() -> Vec<Case> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder().join("clean"))
+/// The clean reports of a set, by name.
+pub fn cases(set: &str) -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder().join(set))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))

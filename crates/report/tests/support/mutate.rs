@@ -144,6 +144,8 @@ fn sides(out: &mut Out<'_>) {
                     finding.term.as_deref(),
                     Some(
                         "acute infarct"
+                            | "ectopic pregnancy"
+                            | "nephrectomy"
                             | "disc herniation"
                             | "large vessel occlusion"
                             | "brain tumor"

@@ -88,7 +88,8 @@ pub fn mr_head() -> Result<PhantomMr, PhantomError> {
                 // The coil sees the near parts better; the noise of a magnitude image is never negative.
                 let coil = 1.03 - 0.07 * smoothstep(95.0, 10.0, p.length()) - 0.12 * smoothstep(-30.0, -90.0, z);
                 let noise = [11, 12].map(|seed| 0.011 * normal(i as i32, j as i32, k as i32, seed));
-                let v = (signal * coil + noise[0]).hypot(noise[1]);
+                let in_phase = signal * coil + noise[0];
+                let v = (in_phase * in_phase + noise[1] * noise[1]).sqrt();
                 samples.push((SCALE * v).round().clamp(0.0, 4095.0) as u16);
                 inside.push(is_brain);
             }
@@ -159,6 +160,10 @@ impl Head {
 
     /// Signal at a point and whether it is brain.
     fn signal(&self, p: Vec3) -> (f32, bool) {
+        // Most of the image is air.
+        if p.x.abs() > 79.0 || p.y.abs() > 98.0 || p.z > 99.0 {
+            return (AIR, false);
+        }
         let depth = -union(self.skull.distance(p), self.neck.distance(p), 22.0);
         if depth < -0.6 {
             return (AIR, false);
@@ -169,7 +174,9 @@ impl Head {
         let (mut cerebellum, mut stem) = (FAR_MM, FAR_MM);
         if p.z < 12.0 {
             cerebellum = self.cerebellum.iter().map(|e| e.distance(p)).fold(FAR_MM, |a, d| union(a, d, 5.0));
-            stem = self.stem.iter().map(|t| t.distance(p)).fold(FAR_MM, f32::min);
+            if mirror.x < 22.0 && (-18.0..42.0).contains(&p.y) {
+                stem = self.stem.iter().map(|t| t.distance(p)).fold(FAR_MM, f32::min);
+            }
         }
         // Well inside the brain the cover is never seen.
         let mut signal = if cerebrum < -4.0 { FLUID } else { self.cover(p, depth) };
@@ -280,11 +287,15 @@ impl Head {
         }
         // The callosum is a bridge: wide across, thin along the midline.
         let bridge = Vec3::new(p.x * 0.22, p.y, p.z);
-        let callosum = self.callosum.iter().map(|t| t.distance(bridge)).fold(f32::INFINITY, f32::min);
-        if mirror.x < 24.0 {
+        if mirror.x < 24.0 && p.z > -6.0 {
+            let callosum = self.callosum.iter().map(|t| t.distance(bridge)).fold(FAR_MM, f32::min);
             v = put(v, WHITE + 0.02, callosum, 1.0);
         }
-        let ventricle = self.ventricles.iter().map(|t| t.distance(mirror)).fold(f32::INFINITY, f32::min);
+        let may_be_ventricle = mirror.x < 38.0 && (-46.0..68.0).contains(&p.y) && (-28.0..34.0).contains(&p.z);
+        if !may_be_ventricle {
+            return v;
+        }
+        let ventricle = self.ventricles.iter().map(|t| t.distance(mirror)).fold(FAR_MM, f32::min);
         // A thin sheet parts the two ventricles at the midline.
         let sheet = 1.3 - mirror.x;
         put(v, FLUID, ventricle.max(sheet), 0.8)

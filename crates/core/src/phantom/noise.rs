@@ -4,10 +4,17 @@ use glam::Vec3;
 
 /// Mixes three integers and a seed into 32 well-spread bits (finaliser of MurmurHash3).
 pub(super) fn hash(x: i32, y: i32, z: i32, seed: u32) -> u32 {
-    let mut h = (x as u32).wrapping_mul(0x9E37_79B1)
-        ^ (y as u32).wrapping_mul(0x85EB_CA77)
-        ^ (z as u32).wrapping_mul(0xC2B2_AE3D)
-        ^ seed.wrapping_mul(0x27D4_EB2F);
+    finish(
+        (x as u32).wrapping_mul(SPREAD[0])
+            ^ (y as u32).wrapping_mul(SPREAD[1])
+            ^ (z as u32).wrapping_mul(SPREAD[2])
+            ^ seed.wrapping_mul(SPREAD[3]),
+    )
+}
+
+const SPREAD: [u32; 4] = [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D, 0x27D4_EB2F];
+
+fn finish(mut h: u32) -> u32 {
     h ^= h >> 16;
     h = h.wrapping_mul(0x85EB_CA6B);
     h ^= h >> 13;
@@ -25,16 +32,24 @@ pub(super) fn normal(x: i32, y: i32, z: i32, seed: u32) -> f32 {
 
 /// Smooth noise, about -1 to 1, one lump per unit.
 pub(super) fn smooth(p: Vec3, seed: u32) -> f32 {
-    let base = p.floor();
-    let (i, j, k) = (base.x as i32, base.y as i32, base.z as i32);
-    let f = p - base;
+    // Without SSE 4.1 `floor` is a call; coordinates here are far within an i32.
+    let floor = |v: f32| v as i32 - i32::from(v < (v as i32) as f32);
+    let (i, j, k) = (floor(p.x), floor(p.y), floor(p.z));
+    let f = p - Vec3::new(i as f32, j as f32, k as f32);
     let u = f * f * (Vec3::splat(3.0) - 2.0 * f);
-    let corner = |a: i32, b: i32, c: i32| (hash(i + a, j + b, k + c, seed) >> 8) as f32 / 8_388_608.0 - 1.0;
-    let line = |b: i32, c: i32| {
+    // The eight corners share their factors.
+    let pair = |v: i32, axis: usize| {
+        let low = (v as u32).wrapping_mul(SPREAD[axis]);
+        [low, low.wrapping_add(SPREAD[axis])]
+    };
+    let (xs, ys, zs) = (pair(i, 0), pair(j, 1), pair(k, 2));
+    let salt = seed.wrapping_mul(SPREAD[3]);
+    let corner = |a: usize, b: usize, c: usize| (finish(xs[a] ^ ys[b] ^ zs[c] ^ salt) >> 8) as f32 / 8_388_608.0 - 1.0;
+    let line = |b: usize, c: usize| {
         let (low, high) = (corner(0, b, c), corner(1, b, c));
         low + (high - low) * u.x
     };
-    let face = |c: i32| {
+    let face = |c: usize| {
         let (low, high) = (line(0, c), line(1, c));
         low + (high - low) * u.y
     };

@@ -18,7 +18,7 @@ pub use crate::compose::WriteFault;
 use crate::compose::{Compose, named_uid, write_file};
 
 /// Raised whenever the files change, so that a folder of an older program is not taken for the present one.
-const CONTENT_VERSION: u32 = 2;
+const CONTENT_VERSION: u32 = 3;
 const COMPLETE: &str = "complete";
 
 /// A demo file could not be made.

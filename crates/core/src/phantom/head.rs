@@ -271,6 +271,8 @@ impl Head {
         let surface = depth.min(fissure * 1.1 + 0.2).min(sylvian + 0.2);
 
         let deep = smoothstep(20.0, 40.0, depth.min(fissure + 4.0).min(sylvian + 8.0) + 7.0 * smooth(p / 14.0, 53));
+        // No furrow reaches the nuclei and the ventricles.
+        let deep = deep.max(smoothstep(9.0, 2.0, core));
         let furrow = if deep < 1.0 { self.furrow_distance(p) } else { FAR_MM };
         let to_fluid = (furrow + 22.0 * deep).min(surface * 1.1);
         let fluid = 1.0 - smoothstep(0.25, 1.25, to_fluid);

@@ -7,7 +7,7 @@ use zip::ZipArchive;
 use crate::bytes::Bytes;
 use crate::error::Fault;
 
-/// No member is inflated beyond this, nor beyond 200 times its packed size and 64 MiB.
+/// No member is inflated beyond this, nor beyond 64 times its packed size and 64 MiB.
 const LARGEST_MEMBER: u64 = 4 << 30;
 
 /// An opened archive; members can be read by several threads.
@@ -58,7 +58,7 @@ impl Archive {
         let mut zip = self.zip.clone();
         let mut member = zip.by_index(index).map_err(|e| Fault::Archive(reason(&e)))?;
         let (told, packed) = (member.size(), member.compressed_size());
-        let most = (64_u64 << 20).saturating_add(packed.saturating_mul(200)).min(LARGEST_MEMBER).min(told);
+        let most = (64_u64 << 20).saturating_add(packed.saturating_mul(64)).min(LARGEST_MEMBER).min(told);
         let mut out =
             Vec::with_capacity(usize::try_from(told.min(packed.saturating_mul(4)).min(64 << 20)).unwrap_or(0));
         let mut block = vec![0; 64 * 1024];
@@ -80,6 +80,26 @@ impl Archive {
             }
         }
         Ok(Bytes::memory(out))
+    }
+}
+
+/// What a header fits into.
+const BEGINNING: u64 = 128 * 1024;
+
+impl Archive {
+    /// The first bytes of a member, with the rest of its told length left open: for headers only. An error when the
+    /// member is shorter than that, so that it is read whole.
+    pub(crate) fn beginning(&self, index: usize) -> Result<Bytes, Fault> {
+        let mut zip = self.zip.clone();
+        let mut member = zip.by_index(index).map_err(|e| Fault::Archive(reason(&e)))?;
+        let told = member.size();
+        let most = (64_u64 << 20).saturating_add(member.compressed_size().saturating_mul(64));
+        if told <= BEGINNING || told > most {
+            return Err(Fault::Archive("it is read whole".into()));
+        }
+        let mut head = vec![0; BEGINNING as usize];
+        member.read_exact(&mut head).map_err(|e| Fault::Archive(e.to_string().to_lowercase()))?;
+        Ok(Bytes::Beginning { head: std::sync::Arc::new(head), len: told })
     }
 }
 

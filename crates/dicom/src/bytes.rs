@@ -10,7 +10,15 @@ use crate::error::Fault;
 #[derive(Debug, Clone)]
 pub(crate) enum Bytes {
     Memory(Arc<Vec<u8>>),
-    File { file: Arc<File>, len: u64 },
+    File {
+        file: Arc<File>,
+        len: u64,
+    },
+    /// The first bytes of something longer; what lies beyond cannot be read.
+    Beginning {
+        head: Arc<Vec<u8>>,
+        len: u64,
+    },
 }
 
 impl Bytes {
@@ -30,7 +38,7 @@ impl Bytes {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(b) => b.len() as u64,
-            Self::File { len, .. } => *len,
+            Self::File { len, .. } | Self::Beginning { len, .. } => *len,
         }
     }
 
@@ -39,6 +47,7 @@ impl Bytes {
         match self {
             Self::Memory(b) => b.len(),
             Self::File { .. } => 0,
+            Self::Beginning { head, .. } => head.len(),
         }
     }
 
@@ -50,6 +59,15 @@ impl Bytes {
                 let n = out.len().min(b.len() - from);
                 out[..n].copy_from_slice(&b[from..from + n]);
                 Ok(n)
+            }
+            Self::Beginning { head, len } => {
+                let want = (out.len() as u64).min(len.saturating_sub(offset));
+                let end = offset.saturating_add(want);
+                if end > head.len() as u64 {
+                    return Err(Fault::Read("only the beginning is at hand".into()));
+                }
+                out[..want as usize].copy_from_slice(&head[offset as usize..end as usize]);
+                Ok(want as usize)
             }
             Self::File { file, .. } => {
                 let mut done = 0;
@@ -80,7 +98,7 @@ impl Bytes {
     pub(crate) fn all(&self) -> Result<Arc<Vec<u8>>, Fault> {
         match self {
             Self::Memory(b) => Ok(Arc::clone(b)),
-            Self::File { len, .. } => Ok(Arc::new(self.vec(0, *len)?)),
+            other => Ok(Arc::new(other.vec(0, other.len())?)),
         }
     }
 }
@@ -118,6 +136,10 @@ impl<'a> Cursor<'a> {
     pub(crate) fn get(&mut self, offset: u64, n: usize) -> Result<Option<&[u8]>, Fault> {
         if offset.checked_add(n as u64).is_none_or(|end| end > self.bytes.len()) {
             return Ok(None);
+        }
+        if let Bytes::Beginning { head, .. } = self.bytes {
+            let range = usize::try_from(offset).ok().and_then(|from| head.get(from..from + n));
+            return range.map(Some).ok_or_else(|| Fault::Read("only the beginning is at hand".into()));
         }
         if let Bytes::Memory(b) = self.bytes {
             let from = offset as usize;

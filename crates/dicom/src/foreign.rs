@@ -84,3 +84,58 @@ fn grey_if_grey(rgb: Vec<u8>) -> Samples {
         Samples::Rgb8(rgb)
     }
 }
+
+/// What a scan keeps of a file of another format.
+#[derive(Debug, Clone)]
+pub(crate) struct Peek {
+    pub(crate) format: &'static str,
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+    pub(crate) slices: usize,
+    pub(crate) volumes: usize,
+    pub(crate) affine: Option<glam::DAffine3>,
+    pub(crate) description: String,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Looks at the header only of a file that is not DICOM; `None` when it looks like DICOM.
+pub(crate) fn peek(bytes: &Bytes) -> Result<Option<Peek>, Fault> {
+    let mut head = [0; 16];
+    let n = bytes.read_at(0, &mut head)?;
+    let format = match &head[..n] {
+        h if h.starts_with(b"\x89PNG\r\n\x1a\n") => Some(("PNG", image::ImageFormat::Png)),
+        h if h.starts_with(&[0xFF, 0xD8, 0xFF]) => Some(("JPEG", image::ImageFormat::Jpeg)),
+        _ => None,
+    };
+    if let Some((name, format)) = format {
+        let broken =
+            |e: image::ImageError| Fault::Codec { codec: "picture", frame: 0, reason: e.to_string().to_lowercase() };
+        let all = bytes.all()?;
+        let (columns, rows) = image::ImageReader::with_format(std::io::Cursor::new(all.as_slice()), format)
+            .into_dimensions()
+            .map_err(broken)?;
+        return Ok(Some(Peek {
+            format: name,
+            columns: columns as usize,
+            rows: rows as usize,
+            slices: 1,
+            volumes: 1,
+            affine: None,
+            description: String::new(),
+            notes: Vec::new(),
+        }));
+    }
+    Ok(match open(bytes)? {
+        Some(Foreign::Grid(g)) => Some(Peek {
+            format: g.format,
+            columns: g.columns,
+            rows: g.rows,
+            slices: g.slices,
+            volumes: g.volumes,
+            affine: g.affine,
+            description: g.description,
+            notes: g.notes,
+        }),
+        Some(Foreign::Picture(_)) | None => None,
+    })
+}

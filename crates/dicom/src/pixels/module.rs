@@ -182,11 +182,6 @@ impl ImageModule {
         self.pixels() as u64 * samples * u64::from(self.allocated)
     }
 
-    /// Bytes of one decoded frame.
-    pub(crate) fn decoded_bytes(&self) -> usize {
-        self.pixels() * self.samples * (self.allocated as usize).div_ceil(8)
-    }
-
     /// Frames of native data of `length` bytes: whole ones, and one more where at least an eighth of it is there.
     pub(crate) fn native_frames(&self, length: u64) -> usize {
         let (bits, have) = (self.native_bits(), length.saturating_mul(8));

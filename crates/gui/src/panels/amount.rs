@@ -79,9 +79,14 @@ pub(super) fn minus(text: String) -> String {
 
 /// How much each segment of a stack holds, in the unit of [`volume_unit`]. Counting bits of large masks takes time, so it
 /// is done once for each revision of the document.
-pub(super) fn amounts(ui: &Ui, session: &Session, stack: StackId, document: &Document) -> Arc<BTreeMap<SegmentId, f64>> {
+pub(super) fn amounts(
+    ui: &Ui,
+    session: &Session,
+    stack: StackId,
+    document: &Document,
+) -> Arc<BTreeMap<SegmentId, f64>> {
     type Kept = (StackId, u64, Arc<BTreeMap<SegmentId, f64>>);
-    let key = egui::Id::new(("amounts", stack));
+    let key = egui::Id::unique(("amounts", stack));
     let kept = ui.data(|data| data.get_temp::<Kept>(key));
     if let Some((_, revision, amounts)) = kept
         && revision == document.revision
@@ -101,7 +106,7 @@ pub(super) fn amounts(ui: &Ui, session: &Session, stack: StackId, document: &Doc
 /// measurement and of the pixels.
 pub(super) fn reading(ui: &Ui, annotation: &Annotation, open: &OpenStack) -> Option<Reading> {
     type Kept = (Annotation, u64, Option<Reading>);
-    let key = egui::Id::new(("reading", open.id, AnnotationId(annotation.id.0)));
+    let key = egui::Id::unique(("reading", open.id, AnnotationId(annotation.id.0)));
     let kept = ui.data(|data| data.get_temp::<Kept>(key));
     if let Some((of, revision, reading)) = kept
         && of == *annotation

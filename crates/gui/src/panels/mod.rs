@@ -5,9 +5,8 @@
 //! nobody else cares about (a filter, an open card, a name being typed) lies in egui's memory.
 
 mod amount;
-pub mod card;
-pub mod right;
 mod parts;
+pub mod right;
 pub mod start;
 pub mod status;
 pub mod study_list;

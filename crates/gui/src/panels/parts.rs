@@ -52,13 +52,20 @@ pub(super) fn line<R>(ui: &mut Ui, height_pt: f32, add: impl FnOnce(&mut Ui) -> 
 }
 
 /// A line with parts at both ends: those at the right end are drawn first, from right to left.
-pub(super) fn line_with_end(ui: &mut Ui, height_pt: f32, end: impl FnOnce(&mut Ui), start: impl FnOnce(&mut Ui)) {
+/// What they return comes back in the order in which they are drawn.
+pub(super) fn line_with_end<E, S>(
+    ui: &mut Ui,
+    height_pt: f32,
+    end: impl FnOnce(&mut Ui) -> E,
+    start: impl FnOnce(&mut Ui) -> S,
+) -> (E, S) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height_pt), Sense::hover());
     let mut right = inside(ui, rect, Layout::right_to_left(Align::Center));
-    end(&mut right);
+    let at_end = end(&mut right);
     let used = right.min_rect();
     let limit = if used.width() > 0.0 { used.left() - 8.0 } else { rect.right() };
-    start(&mut inside(ui, rect.with_max_x(limit), Layout::left_to_right(Align::Center)));
+    let at_start = start(&mut inside(ui, rect.with_max_x(limit), Layout::left_to_right(Align::Center)));
+    (at_end, at_start)
 }
 
 /// A piece of a panel with a layout of its own; it takes no room in its parent.
@@ -116,7 +123,7 @@ pub(super) fn recovery_card(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         1 => "1 gesture is safe.".to_owned(),
         n => format!("{n} gestures are safe."),
     };
-    Card::new(Tone::Plain, "Lightbox closed during work.", &safe)
+    Card::new(Tone::Plain, "Lightbox closed with unsaved work.", &safe)
         .icon(crate::icons::CLOCK_COUNTER_CLOCKWISE)
         .show_with(ui, |ui| {
             if ui.add(Button::new("Restore").raised().compact()).clicked() {
@@ -158,6 +165,13 @@ pub(super) fn mark(ui: &Ui, centre: egui::Pos2, side_pt: f32, ink: Color32) {
     }
 }
 
+/// A mask's colour on the screen.
+#[expect(clippy::disallowed_methods, reason = "the colour of a mask is data, chosen by the reader or read from a file")]
+pub(super) fn colour(rgb: lightbox_core::Rgb) -> Color32 {
+    let [r, g, b] = rgb.0;
+    Color32::from_rgb(r, g, b)
+}
+
 /// A number of things with its word: `1 image`, `3 images`.
 pub(super) fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
@@ -169,6 +183,9 @@ mod tests {
 
     #[test]
     fn one_thing_is_not_many() {
-        assert_eq!((count(1, "image"), count(0, "image"), count(7, "model")), ("1 image".into(), "0 images".into(), "7 models".into()));
+        assert_eq!(
+            (count(1, "image"), count(0, "image"), count(7, "model")),
+            ("1 image".into(), "0 images".into(), "7 models".into())
+        );
     }
 }

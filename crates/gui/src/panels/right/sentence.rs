@@ -1,0 +1,284 @@
+//! One sentence of the report: a field, and under it what the sentence rests on. A field holds no widgets, so the chips
+//! stand in a row below.
+
+use std::sync::Arc;
+
+use egui::text::{LayoutJob, TextFormat, TextWrapping};
+use egui::{Align, Align2, Frame, Galley, Id, Key, Layout, Rect, Response, Sense, TextBuffer, TextEdit, Ui, vec2};
+use lightbox_session::Command;
+use lightbox_session::report::{ChipKind, Sentence, SentenceState};
+
+use crate::cx::{Cx, Out};
+use crate::fonts::{Weight, font};
+use crate::icons::{self, Icon};
+use crate::panels::parts::inside;
+use crate::theme::{Tokens, size};
+use crate::widgets::{Button, Chip, IconButton, Tone, line_text, paint_text};
+
+/// Room that ✓ ✎ × take at the right end of the chips.
+const ACTIONS_PT: f32 = 3.0 * 24.0 + 2.0 * 4.0;
+
+/// A sentence of the report.
+pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence) {
+    let t = cx.tokens;
+    let rejected = sentence.state == SentenceState::Rejected;
+    let ground = ui.painter().add(egui::Shape::Noop);
+    let top = ui.cursor().top();
+    ui.add_space(4.0);
+    let id = field_id(sentence.id);
+    let key = id.with("draft");
+    let mut text = ui.data(|data| data.get_temp::<String>(key)).unwrap_or_else(|| sentence.text.clone());
+    let ink = if rejected { t.t3 } else { t.t1 };
+    let field = field(ui, id, &mut text, ink, "", &format!("Sentence: {}", sentence.text));
+    commit(ui, out, sentence, &field, key, text);
+    ui.add_space(2.0);
+    chips(ui, cx, out, sentence, id);
+    ui.add_space(4.0);
+    let over = Rect::from_min_max(
+        egui::pos2(ui.max_rect().left() - 8.0, top),
+        egui::pos2(ui.max_rect().right() + 8.0, ui.cursor().top()),
+    );
+    if field.has_focus() {
+        ui.painter().set(ground, egui::Shape::rect_filled(over, size::RADIUS, t.bg2));
+    }
+}
+
+fn field_id(sentence: u64) -> Id {
+    Id::unique(("sentence", sentence))
+}
+
+/// The words of the reader go into the report when the field is left; Escape leaves them as they were.
+fn commit(ui: &mut Ui, out: &mut Out, sentence: &Sentence, field: &Response, key: Id, text: String) {
+    let escaped = ui.input(|i| i.key_pressed(Key::Escape));
+    if field.has_focus() && !field.lost_focus() {
+        if ui.input(|i| i.key_pressed(Key::Enter)) {
+            field.surrender_focus();
+        }
+        if text != sentence.text || ui.data(|data| data.get_temp::<String>(key)).is_some() {
+            ui.data_mut(|data| data.insert_temp(key, text));
+        }
+        return;
+    }
+    if ui.data_mut(|data| data.remove_temp::<String>(key)).is_none() && text == sentence.text {
+        return;
+    }
+    let text = text.trim();
+    if escaped || text == sentence.text {
+        return;
+    }
+    if !text.is_empty() {
+        out.command(Command::EditSentence(sentence.id, text.to_owned()));
+    } else if sentence.state == SentenceState::Written {
+        out.command(Command::RemoveSentence(sentence.id));
+    } else {
+        // A proposal that was emptied is refused, not forgotten: it would come back with the next draft.
+        out.command(Command::RejectSentence(sentence.id));
+    }
+}
+
+/// The empty line at the end of a section.
+pub(super) fn new_line(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, section: usize, at: usize, title: &str) {
+    ui.add_space(4.0);
+    let id = Id::unique(("new sentence", section));
+    let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_default();
+    let field = field(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &format!("New sentence, {title}"));
+    let entered = field.has_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    let left = field.lost_focus() && !ui.input(|i| i.key_pressed(Key::Escape));
+    if (entered || left) && !text.trim().is_empty() {
+        out.command(Command::InsertSentence { section, sentence: at, text: text.trim().to_owned() });
+        text.clear();
+    }
+    ui.data_mut(|data| data.insert_temp(id, text));
+    ui.add_space(4.0);
+}
+
+/// A field without an edge whose lines are 20 high, as those of the text around it. Enter does not break the line: a
+/// sentence is one.
+fn field(ui: &mut Ui, id: Id, text: &mut String, ink: egui::Color32, hint: &str, name: &str) -> Response {
+    let t: &Tokens = crate::theme::tokens(ui);
+    let mut layouter = |ui: &Ui, buffer: &dyn TextBuffer, wrap_pt: f32| -> Arc<Galley> {
+        let format = TextFormat {
+            line_height: Some(size::LINE[2]),
+            valign: Align::Center,
+            ..TextFormat::simple(font(size::TEXT[2], Weight::Regular), ink)
+        };
+        let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(wrap_pt), ..LayoutJob::default() };
+        job.append(buffer.as_str(), 0.0, format);
+        ui.painter().layout_job(job)
+    };
+    let blank = text.is_empty();
+    let response = ui.add(
+        TextEdit::multiline(text)
+            .id(id)
+            .frame(Frame::new())
+            .desired_rows(1)
+            .desired_width(f32::INFINITY)
+            .min_size(vec2(0.0, size::LINE[2]))
+            .return_key(None)
+            .layouter(&mut layouter),
+    );
+    if blank && !hint.is_empty() {
+        let words = line_text(ui, hint, font(size::TEXT[2], Weight::Regular), t.t3, response.rect.width());
+        paint_text(ui.painter(), words, response.rect, Align2::LEFT_CENTER);
+    }
+    ui.ctx().accesskit_node_builder(id, |node| node.set_label(name));
+    response
+}
+
+/// What the sentence rests on, what the reader did with it, and what can be done.
+fn chips(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence, field: Id) {
+    let actions = match sentence.state {
+        SentenceState::Proposed => ACTIONS_PT + 8.0,
+        SentenceState::Rejected => 72.0,
+        _ => 0.0,
+    };
+    let labels = labels(sentence);
+    let width = ui.available_width();
+    // Chips that do not fit go onto further lines; the buttons stay on the first.
+    let (mut rows, mut x) = (vec![Vec::new()], 0.0);
+    for (icon, text, proposed) in &labels {
+        let wide = chip_width(ui, text, *proposed);
+        let room = if rows.len() == 1 { width - actions } else { width };
+        if x > 0.0 && x + wide > room {
+            rows.push(Vec::new());
+            x = 0.0;
+        }
+        x += wide + 4.0;
+        if let Some(row) = rows.last_mut() {
+            row.push((*icon, text, *proposed));
+        }
+    }
+    for (n, row) in rows.iter().enumerate() {
+        let height = if n == 0 && actions > 0.0 { size::CONTROL_COMPACT } else { 20.0 };
+        let (rect, _) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
+        if n == 0 && actions > 0.0 {
+            let mut end = inside(ui, rect, Layout::right_to_left(Align::Center));
+            end.spacing_mut().item_spacing.x = 4.0;
+            decide(&mut end, cx, out, sentence, field);
+        }
+        let limit = if n == 0 { rect.right() - actions } else { rect.right() };
+        let mut line = inside(ui, rect.with_max_x(limit), Layout::left_to_right(Align::Center));
+        line.spacing_mut().item_spacing.x = 4.0;
+        for (icon, text, proposed) in row {
+            let mut chip = Chip::new(text).icon(*icon);
+            if *proposed {
+                chip = chip.dashed();
+            } else if sentence.state == SentenceState::Rejected {
+                chip = chip.tone(Tone::Plain);
+            }
+            line.add(chip);
+        }
+        if n + 1 < rows.len() {
+            ui.add_space(4.0);
+        }
+    }
+}
+
+fn chip_width(ui: &Ui, text: &str, dashed: bool) -> f32 {
+    let words = line_text(ui, text, font(size::TEXT[0], Weight::Regular), egui::Color32::PLACEHOLDER, f32::INFINITY);
+    (words.size().x + size::ICON[2] + 4.0 + if dashed { 14.0 } else { 12.0 }).ceil()
+}
+
+/// The chips: icon, words, and whether they are dashed. A proposal always has a dashed one; what the reader did with it
+/// is said where the chip still has the words of the proposal.
+fn labels(sentence: &Sentence) -> Vec<(Icon, String, bool)> {
+    let waits = sentence.state == SentenceState::Proposed;
+    let mut labels: Vec<(Icon, String, bool)> = sentence
+        .sources
+        .iter()
+        .map(|source| {
+            let of_model = source.kind == ChipKind::Model;
+            let plain = source.label.strip_suffix(", unconfirmed").unwrap_or(&source.label);
+            let text = match sentence.state {
+                SentenceState::Proposed if of_model => format!("{plain}, unconfirmed"),
+                SentenceState::Accepted if of_model => {
+                    format!("{}, accepted by you", plain.trim_end_matches(", accepted"))
+                }
+                SentenceState::Edited if of_model => format!("{}, edited by you", plain.trim_end_matches(", accepted")),
+                _ => plain.to_owned(),
+            };
+            (icon(source.kind), text, waits && of_model)
+        })
+        .collect();
+    let from_model = sentence.sources.iter().any(|s| s.kind == ChipKind::Model);
+    match sentence.state {
+        SentenceState::Proposed if !from_model => labels.push((icons::QUESTION, "Proposed, unconfirmed".into(), true)),
+        SentenceState::Edited if !from_model => labels.push((icons::USER, "Edited by you".into(), false)),
+        SentenceState::Accepted if !from_model => labels.push((icons::USER, "Accepted by you".into(), false)),
+        SentenceState::Rejected => labels.insert(0, (icons::X, "Rejected".into(), false)),
+        SentenceState::Written if labels.is_empty() => labels.push((icons::USER, "You".into(), false)),
+        _ => {}
+    }
+    labels
+}
+
+fn icon(kind: ChipKind) -> Icon {
+    match kind {
+        ChipKind::Header => icons::TAG,
+        ChipKind::Prior => icons::CLOCK,
+        ChipKind::Measurement => icons::RULER,
+        ChipKind::Model => icons::CPU,
+        ChipKind::Reader => icons::USER,
+        ChipKind::Guideline => icons::BOOK_OPEN,
+    }
+}
+
+/// From right to left: refuse, edit, accept; or take back a refusal.
+fn decide(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence, field: Id) {
+    if sentence.state == SentenceState::Rejected {
+        if ui.add(Button::new("Accept").compact().line("Takes the refusal back.")).clicked() {
+            out.command(Command::AcceptSentence(sentence.id));
+        }
+        return;
+    }
+    if ui.add(IconButton::new(icons::X, "Refuse").compact().raised().line("It is kept as rejected.")).clicked() {
+        out.command(Command::RejectSentence(sentence.id));
+    }
+    if ui
+        .add(
+            IconButton::new(icons::PENCIL_SIMPLE, "Edit")
+                .compact()
+                .raised()
+                .line("A click into the words does it too."),
+        )
+        .clicked()
+    {
+        ui.memory_mut(|memory| memory.request_focus(field));
+    }
+    if ui.add(IconButton::new(icons::CHECK, "Accept").compact().raised().ink(cx.tokens.ok)).clicked() {
+        out.command(Command::AcceptSentence(sentence.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lightbox_session::report::SourceChip;
+
+    use super::*;
+
+    fn sentence(state: SentenceState, kind: ChipKind, label: &str) -> Sentence {
+        Sentence {
+            id: 1,
+            text: "Right lung 54 %.".into(),
+            sources: vec![SourceChip { kind, label: label.into() }],
+            finding_ids: Vec::new(),
+            state,
+            proposed_text: None,
+        }
+    }
+
+    #[test]
+    fn an_accepted_sentence_of_a_model_no_longer_says_unconfirmed() {
+        let labels = labels(&sentence(SentenceState::Accepted, ChipKind::Model, "cxr-lungs, unconfirmed"));
+        assert_eq!(labels[0].1, "cxr-lungs, accepted by you");
+        assert!(!labels[0].2);
+    }
+
+    #[test]
+    fn every_proposal_has_a_dashed_chip() {
+        for kind in [ChipKind::Model, ChipKind::Header, ChipKind::Measurement] {
+            let labels = labels(&sentence(SentenceState::Proposed, kind, "126 / 307 mm"));
+            assert!(labels.iter().any(|(_, text, dashed)| *dashed && text.ends_with("unconfirmed")), "{labels:?}");
+        }
+    }
+}

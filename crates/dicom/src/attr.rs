@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(o.array::<2>(tag), Some([0.5, 0.25]));
         o.put(DataElement::new(tag, VR::DS, PrimitiveValue::Strs(["nan".into(), "1e999".into()].into())));
         assert_eq!(o.array::<2>(tag), None);
-        o.put(DataElement::new(tag, VR::IS, PrimitiveValue::Strs(["1.0".into()].into())));
+        o.put(DataElement::new(tag, VR::IS, PrimitiveValue::from("1.0")));
         assert_eq!(o.int(tag), Some(1));
     }
 }

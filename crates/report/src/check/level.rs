@@ -108,6 +108,10 @@ fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
             continue;
         }
         let next = |ahead: usize| report.tokens.get(index + ahead).map_or("", |token| &*token.norm);
+        // "S7 segment" belongs to liver or lung.
+        if letter == 's' && (next(1) == "segment" || index > 0 && &*report.tokens[index - 1].norm == "segment") {
+            continue;
+        }
         // C8 is a nerve root; T1 and T2 are also weightings, T3 and T4 tumour stages.
         let is_root = letter == 'c'
             && number == 8
@@ -190,15 +194,7 @@ fn pair_at(facts: &Facts<'_>, index: usize, letter: char, number: u32) -> Option
     let is_disc = mark.is_mark("/")
         || matches!(
             next_word,
-            "disc"
-                | "level"
-                | "foraminal"
-                | "facet"
-                | "intervertebral"
-                | "protrusion"
-                | "extrusion"
-                | "bulge"
-                | "herniation"
+            "disc" | "foraminal" | "facet" | "intervertebral" | "protrusion" | "extrusion" | "bulge" | "herniation"
         );
     let follows = match (letter, other) {
         (first, second) if first == second => other_number == number + 1,

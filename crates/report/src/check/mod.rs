@@ -2,6 +2,7 @@
 //!
 //! Precision first: a rule speaks only where it can show the words that it compared.
 
+mod change;
 mod conflict;
 mod dates;
 mod exam;
@@ -208,11 +209,12 @@ pub fn check_report(report: &Report<'_>, file: Option<&FindingsFile>, today: Dat
     let exam_date = file.and_then(|file| file.exam.as_ref()).and_then(|exam| exam.date.as_deref()).and_then(parse_iso);
     let known = file.map(|file| file.known_findings().iter().filter_map(Known::new).collect()).unwrap_or_default();
     let facts = Facts { report, file, known, exam_date, today };
-    let rules: [fn(&Facts<'_>) -> Vec<Issue>; 15] = [
+    let rules: [fn(&Facts<'_>) -> Vec<Issue>; 16] = [
         side::check,
         conflict::check,
         impression::check,
         size::check,
+        change::check,
         patient::check,
         exam::check,
         dates::check,

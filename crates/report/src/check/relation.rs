@@ -251,5 +251,6 @@ pub(crate) fn answers(cover: &Mention, finding: &Entry, organ: &str) -> bool {
             | ("air", "fluid")
             | ("aneurysm", "hemorrhage" | "clot")
             | ("node", "mass")
-    ) && (organs_near && known_organs || cover.entry.family == "mass" && finding.family == "node")
+    ) && (organs_near && (known_organs || cover.entry.family == "aneurysm")
+        || cover.entry.family == "mass" && finding.family == "node")
 }

@@ -60,7 +60,8 @@ pub(super) fn find(tokens: &[Token], sentence: &Range<usize>, anatomy: &[Anatomy
             .take_while(|index| !matches!(&*tokens[*index].norm, "in" | "by" | "which" | "but" | "with" | "without"))
             .find_map(|index| get(&tokens[index].norm).map(|entry| (index, entry)));
         if let Some((index, entry)) = found {
-            let denied = tokens[link..index].iter().any(|token| matches!(&*token.norm, "not" | "neither" | "no"));
+            let denied =
+                tokens[place.tokens.end..index].iter().any(|token| matches!(&*token.norm, "not" | "neither" | "no"));
             told.push(Told { entry, tokens: place.tokens.start..index + 1, denied });
         }
     }

@@ -47,6 +47,11 @@ pub(crate) fn is_part_of_name(tokens: &[Token], index: usize) -> bool {
     }
 }
 
+/// "(R)": a capital letter alone in brackets.
+fn in_brackets(tokens: &[Token], index: usize) -> bool {
+    index > 0 && tokens[index - 1].is_mark("(") && tokens.get(index + 1).is_some_and(|next| next.is_mark(")"))
+}
+
 /// "Shifted to the left": where something goes, not where it is.
 fn is_direction(tokens: &[Token], index: usize) -> bool {
     let norm = |back: usize| index.checked_sub(back).map_or("", |at| &*tokens[at].norm);
@@ -80,6 +85,13 @@ pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
                     && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
             {
                 continue;
+            }
+            "l" | "r" if in_brackets(tokens, index) => {
+                if &*token.norm == "l" {
+                    Side::Left
+                } else {
+                    Side::Right
+                }
             }
             "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
             "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,

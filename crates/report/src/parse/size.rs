@@ -82,7 +82,7 @@ fn measure_at(tokens: &[Token], start: usize) -> Option<Measure> {
             index = next;
         }
         let joint = match tokens.get(index) {
-            Some(token) if matches!(&*token.norm, "x" | "×" | "by" | "*") => {
+            Some(token) if matches!(&*token.norm, "x" | "×" | "by" | "*" | "∗") => {
                 product = true;
                 true
             }
@@ -136,8 +136,8 @@ fn unit_at(tokens: &[Token], index: usize) -> Option<(f64, String, usize)> {
     }
     let token = tokens.get(at)?;
     let factor = match &*token.norm {
-        "mm" | "millimeter" => 1.0,
-        "cm" | "centimeter" => 10.0,
+        "mm" | "mms" | "millimeter" => 1.0,
+        "cm" | "cms" | "centimeter" => 10.0,
         "m" | "meter" => 1000.0,
         "inch" => 25.4,
         _ => return None,

@@ -91,6 +91,8 @@ def phosphor(folder, style, target, names):
         for field, value in zip(fields, (em - below, -below, 0)):
             setattr(font[table], field, value)
     font["OS/2"].usWinAscent, font["OS/2"].usWinDescent = em - below, below
+    for glyph in font.getGlyphOrder():  # the source says 0 for all, and a rasteriser that believes it moves each icon to the left
+        font["hmtx"][glyph] = (font["hmtx"][glyph][0], getattr(font["glyf"][glyph], "xMin", 0))
     font.save(HERE / target)
     return points
 

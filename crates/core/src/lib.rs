@@ -25,6 +25,8 @@ pub mod windowing;
 
 pub use frame::{Frame, Rescale, Samples};
 pub use geometry::VolumeGeometry;
+/// A direction or offset in the patient, mm.
+pub use glam::DVec3 as Vec3;
 pub use label::{BitPlane, Mask, Rgb, Segment, SegmentId};
 pub use plane::{Plane, PlaneGrid, PlaneStack};
 pub use space::{PatientPos, PlanePos, VoxelPos};

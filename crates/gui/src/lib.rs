@@ -1,6 +1,18 @@
 //! The window: egui, the only crate that knows a pixel on the screen.
 
+pub mod app;
+pub mod cx;
+pub mod dialogs;
 pub mod fonts;
 pub mod icons;
+pub mod offscreen;
+pub mod overlay;
+pub mod panels;
+pub mod shortcuts;
+pub mod textures;
 pub mod theme;
+pub mod views;
 pub mod widgets;
+mod window;
+
+pub use window::{ScreenshotOptions, WindowOptions, run, screenshot};

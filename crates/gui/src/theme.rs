@@ -227,6 +227,13 @@ impl Tokens {
     }
 }
 
+/// The colour of a mask as the core names it.
+#[expect(clippy::disallowed_methods, reason = "mask colours are data of the study, not of the theme")]
+#[must_use]
+pub fn rgb(colour: lightbox_core::Rgb) -> Color32 {
+    Color32::from_rgb(colour.0[0], colour.0[1], colour.0[2])
+}
+
 /// The colours of the theme in which `ui` is drawn.
 pub fn tokens(ui: &Ui) -> &'static Tokens {
     Theme::of(ui).tokens()

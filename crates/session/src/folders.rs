@@ -35,3 +35,22 @@ fn data() -> PathBuf {
         _ => dirs::data_local_dir().map_or_else(cache, |d| d.join("lightbox")),
     }
 }
+
+/// Memory of this program, and of the machine, in bytes; 0 where the system does not tell.
+#[must_use]
+pub fn memory_bytes() -> [u64; 2] {
+    // Both files are made by the kernel in memory; reading them touches no disk.
+    let field = |text: &str, name: &str| -> u64 {
+        let line = text.lines().find_map(|l| l.strip_prefix(name));
+        line.and_then(|l| l.trim().split(' ').next()?.parse::<u64>().ok()).map_or(0, |kb| kb * 1024)
+    };
+    let own = std::fs::read_to_string("/proc/self/status").map_or(0, |t| field(&t, "VmRSS:"));
+    let all = std::fs::read_to_string("/proc/meminfo").map_or(0, |t| field(&t, "MemTotal:"));
+    [own, all]
+}
+
+/// Wall clock as `HH:MM`.
+#[must_use]
+pub fn clock() -> String {
+    chrono::Local::now().format("%H:%M").to_string()
+}

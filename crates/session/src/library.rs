@@ -108,6 +108,16 @@ impl OpenStack {
         self.volume.geometry()
     }
 
+    /// The frame of reference; stacks without one have their own, so that they are linked to nothing else.
+    #[must_use]
+    pub fn frame_of_reference(&self) -> String {
+        if self.in_patient && !self.series.frame_of_reference.is_empty() {
+            self.series.frame_of_reference.clone()
+        } else {
+            format!("{} {}", self.key.series_uid, self.key.key)
+        }
+    }
+
     /// Number of frames.
     #[must_use]
     pub fn frames(&self) -> usize {

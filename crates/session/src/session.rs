@@ -126,6 +126,22 @@ impl Session {
         self.documents.get(&stack)
     }
 
+    /// The crosshair, where it lies in the space of a stack.
+    #[must_use]
+    pub fn crosshair_on(&self, stack: StackId) -> Option<lightbox_core::PatientPos> {
+        let (frame, at) = self.workspace.crosshair.as_ref()?;
+        (self.library.stack(stack)?.frame_of_reference() == *frame).then_some(*at)
+    }
+
+    /// The window that a viewport shows its stack with.
+    #[must_use]
+    pub fn window_of(&self, slot: usize) -> lightbox_core::Window {
+        let view = self.workspace.views.get(slot);
+        view.and_then(|v| v.window)
+            .or_else(|| self.library.stack(view?.stack?)?.default_window)
+            .unwrap_or_else(|| lightbox_core::Window::new(400.0, 40.0))
+    }
+
     /// The stack in the active viewport.
     #[must_use]
     pub fn active_stack(&self) -> Option<StackId> {

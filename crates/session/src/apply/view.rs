@@ -141,7 +141,7 @@ pub(super) fn set_plane(s: &mut Session, slot: Option<usize>, plane: Plane) -> V
     let middle =
         old.to_patient(lightbox_core::PlanePos::new((old.width as f64 - 1.0) / 2.0, (old.height as f64 - 1.0) / 2.0));
     let at = match &s.workspace.crosshair {
-        Some((frame, p)) if *frame == frame_of_reference(open) => *p,
+        Some((frame, p)) if *frame == open.frame_of_reference() => *p,
         _ => middle,
     };
     let index = open.plane_stack(plane).nearest(at);
@@ -168,7 +168,7 @@ pub(super) fn scroll_to(s: &mut Session, slot: Option<usize>, index: usize) -> V
     let index = index.min(planes.count() - 1);
     let grid = planes.grid(index);
     let id = open.id;
-    let frame = frame_of_reference(open);
+    let frame = open.frame_of_reference();
     let linked = s.workspace.linked && open.in_patient;
     s.workspace.views[slot].index = index;
     let mut effects = focus(s, slot);
@@ -180,7 +180,7 @@ pub(super) fn scroll_to(s: &mut Session, slot: Option<usize>, index: usize) -> V
             let Some((_, v, o)) = view_of(s, Some(other)) else { continue };
             let theirs = o.plane_stack(v.plane);
             let parallel = theirs.grid(0).normal().dot(grid.normal()).abs() > 0.999;
-            if o.in_patient && o.id != id && parallel && frame_of_reference(o) == frame {
+            if o.in_patient && o.id != id && parallel && o.frame_of_reference() == frame {
                 let index = theirs.nearest(grid.origin);
                 s.workspace.views[other].index = index;
                 effects.extend(focus(s, other));
@@ -199,15 +199,6 @@ fn focus(s: &Session, slot: usize) -> Vec<Effect> {
             slice.map(|k| Effect::Focus(open.id, k)).into_iter().collect()
         }
         _ => Vec::new(),
-    }
-}
-
-/// The frame of reference of a stack; stacks without one have their own.
-pub(super) fn frame_of_reference(open: &OpenStack) -> String {
-    if open.in_patient && !open.series.frame_of_reference.is_empty() {
-        open.series.frame_of_reference.clone()
-    } else {
-        format!("{} {}", open.key.series_uid, open.key.key)
     }
 }
 
@@ -278,7 +269,7 @@ pub(super) fn point_at(s: &mut Session, slot: Option<usize>, at: PatientPos) -> 
     if !at.0.is_finite() {
         return Vec::new();
     }
-    let frame = frame_of_reference(open);
+    let frame = open.frame_of_reference();
     s.workspace.crosshair = Some((frame.clone(), at));
     let mut effects = Vec::new();
     for other in 0..s.workspace.layout.slots() {
@@ -286,7 +277,7 @@ pub(super) fn point_at(s: &mut Session, slot: Option<usize>, at: PatientPos) -> 
             continue;
         }
         let Some((_, v, o)) = view_of(s, Some(other)) else { continue };
-        if frame_of_reference(o) == frame {
+        if o.frame_of_reference() == frame {
             let index = o.plane_stack(v.plane).nearest(at);
             s.workspace.views[other].index = index;
             effects.extend(focus(s, other));

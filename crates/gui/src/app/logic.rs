@@ -1,0 +1,156 @@
+//! Before drawing: what jobs told, what was wished for, textures. Nothing here reads a file, decodes or runs a layer.
+
+use std::time::Instant;
+
+use egui::{Context, Key, Modifiers, ViewportCommand};
+use lightbox_session::{Command, Session};
+
+use super::App;
+use crate::cx::Request;
+use crate::shortcuts;
+use crate::theme::{self, Theme};
+
+/// Events taken in one frame, so that a frame stays short while a stack loads.
+const EVENTS_A_FRAME: usize = 96;
+/// A frame of logic that takes longer is worth a line in the log.
+const LONG_MS: f32 = 16.0;
+
+impl App {
+    /// Jobs, wishes, textures.
+    pub(super) fn run_logic(&mut self, ctx: &Context) {
+        let start = Instant::now();
+        let events = self.jobs.drain(EVENTS_A_FRAME);
+        if events.len() == EVENTS_A_FRAME {
+            ctx.request_repaint();
+        }
+        for event in events {
+            for effect in self.session.on_event(event) {
+                self.jobs.run(effect);
+            }
+        }
+        self.take_drops(ctx);
+        self.take_keys(ctx);
+        self.queue.extend(self.dialogs.answers());
+        let ready = !self.session.is_busy() && self.queue.is_empty();
+        if ready && let Some(next) = self.script.pop_front() {
+            self.queue.push(next);
+            ctx.request_repaint();
+        }
+        for command in std::mem::take(&mut self.queue) {
+            self.jobs.apply(&mut self.session, command);
+        }
+        if self.jobs.has_quit() {
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+        if self.theme != Some(self.session.workspace.theme) {
+            self.theme = Some(self.session.workspace.theme);
+            theme::apply(ctx, theme_of(&self.session));
+        }
+        for (view, shrink) in self.textures.views.iter_mut().zip(self.views.shrink) {
+            view.wanted_shrink = shrink;
+        }
+        self.textures.update(ctx, &self.session, self.ui.bare || self.ui.masks_hidden);
+        self.look_around(ctx);
+        let ms = start.elapsed().as_secs_f32() * 1000.0;
+        if ms > LONG_MS {
+            log::debug!("a frame's logic took {ms:.1} ms");
+        }
+        self.logic_ms.push(ms);
+        if self.logic_ms.len() > 100_000 {
+            self.logic_ms.drain(..50_000);
+        }
+    }
+
+    /// Carries out a wish of the window's own.
+    pub(super) fn request(&mut self, request: Request, ctx: &Context) {
+        match request {
+            Request::Dialog(dialog) => self.dialogs.ask(dialog, ctx),
+            Request::Palette => self.palette = Some(super::palette::Palette::default()),
+            Request::Keys => self.keys_shown = true,
+            Request::Select(selected) => self.ui.selected = selected,
+            Request::DismissNotice => self.ui.notice = None,
+            Request::Action(action) => {
+                let (commands, requests) = shortcuts::carry_out(action, &self.session);
+                self.queue.extend(commands);
+                for request in requests {
+                    self.request(request, ctx);
+                }
+            }
+        }
+    }
+
+    fn take_drops(&mut self, ctx: &Context) {
+        let (dropped, hovering) = ctx.input(|i| {
+            let paths: Vec<_> =
+                i.raw.dropped_files.iter().map(|f| f.path().to_owned()).filter(|p| !p.as_os_str().is_empty()).collect();
+            (paths, !i.raw.hovered_files.is_empty())
+        });
+        self.ui.dropping = hovering;
+        if !dropped.is_empty() {
+            self.queue.push(Command::Open(dropped));
+        }
+    }
+
+    fn take_keys(&mut self, ctx: &Context) {
+        // A field that is being typed in has all keys but those with Ctrl.
+        let typing = ctx.text_edit_focused();
+        if self.palette.is_some() || self.dialogs.is_open() {
+            return;
+        }
+        if !typing {
+            self.ui.bare = ctx.input(|i| i.key_down(Key::H) && i.modifiers.is_none());
+        }
+        let mut actions = Vec::new();
+        for entry in shortcuts::TABLE {
+            let Some(key) = entry.key else { continue };
+            if typing && !key.modifiers.command && !matches!(key.logical_key, Key::F1 | Key::F3 | Key::F4) {
+                continue;
+            }
+            if ctx.input_mut(|i| i.consume_key(key.modifiers, key.logical_key)) {
+                actions.push(entry.action);
+            }
+        }
+        for action in actions {
+            if shortcuts::objection(action, &self.session).is_none() {
+                self.request(Request::Action(action), ctx);
+            }
+        }
+        if typing {
+            return;
+        }
+        if ctx.input(|i| i.key_pressed(Key::Delete))
+            && let Some((stack, id)) = self.ui.selected.take()
+        {
+            self.queue.push(Command::DeleteAnnotation { stack, id });
+        }
+        if ctx.input(|i| i.key_pressed(Key::Escape) && i.modifiers == Modifiers::NONE) {
+            if self.keys_shown {
+                self.keys_shown = false;
+            } else if self.views.hand != crate::views::Hand::Free {
+                self.views.hand = crate::views::Hand::Free;
+                self.queue.push(Command::StrokeEnd);
+            } else {
+                self.queue.push(Command::CancelLatest);
+            }
+        }
+    }
+
+    /// Memory and clock, every other second and only while something is drawn anyway.
+    fn look_around(&mut self, ctx: &Context) {
+        let now = ctx.input(|i| i.time);
+        if now - self.memory_asked_s < 2.0 {
+            return;
+        }
+        self.memory_asked_s = now;
+        self.memory_bytes = lightbox_session::folders::memory_bytes();
+        self.clock = lightbox_session::folders::clock();
+    }
+}
+
+/// The theme that the session asks for.
+pub(super) fn theme_of(s: &Session) -> Theme {
+    match s.workspace.theme {
+        lightbox_session::workspace::ThemeChoice::Dark => Theme::Dark,
+        lightbox_session::workspace::ThemeChoice::Light => Theme::Light,
+    }
+}

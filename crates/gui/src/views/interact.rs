@@ -1,0 +1,464 @@
+//! The hand on an image: tools, wheel, middle and right button.
+
+use egui::{Key, Modifiers, PointerButton, Pos2, Response, Sense, Stroke, Ui};
+use lightbox_core::PatientPos;
+use lightbox_session::annotation::AnnotationKind;
+use lightbox_session::workspace::{Layout, Tool};
+use lightbox_session::{Command, OpenStack, Session};
+
+use super::place::Placement;
+use super::{Hand, ViewsState};
+use crate::cx::{Cx, Hover, Out, Request};
+use crate::overlay::{annotations, px, text::signed};
+use crate::textures::{ViewTextures, value_at};
+
+/// How near the pointer has to be to a handle, in points.
+const REACH_PT: f32 = 10.0;
+/// Points of dragging for one plane with the scroll tool.
+const PT_PER_PLANE: f32 = 3.0;
+/// Points of wheel for one plane; a notch of a wheel is 40 to 50.
+const WHEEL_PT_PER_PLANE: f32 = 40.0;
+
+/// Whether a tool paints.
+#[must_use]
+pub(super) fn paints(tool: Tool) -> bool {
+    matches!(tool, Tool::Brush | Tool::Eraser)
+}
+
+/// Takes the pointer over an image, and turns it into commands.
+pub(super) fn hand(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &mut ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+    out: &mut Out,
+) -> Response {
+    let s = cx.session;
+    let tool = s.workspace.tool;
+    // Painting begins with the press; a click sense would wait for a movement.
+    let sense = if paints(tool) { Sense::drag() } else { Sense::click_and_drag() };
+    let response = ui.interact(place.rect, ui.scope_id().with("image"), sense);
+    let pointer = response.hover_pos();
+    if response.drag_started() || response.clicked() || response.secondary_clicked() {
+        if s.workspace.active != slot {
+            out.command(Command::Activate(slot));
+        }
+        ui.memory_mut(|m| m.stop_text_input());
+    }
+    if let Some(p) = pointer {
+        state.hover = Some(hover(cx, textures, slot, open, place, p));
+        wheel(ui, s, state, slot, place, p, out);
+        let modifiers = ui.input(|i| i.modifiers);
+        if modifiers.shift && !ui.input(|i| i.pointer.any_down()) && ui.input(|i| i.pointer.is_moving()) {
+            out.command(Command::PointAt { slot: Some(slot), at: place.patient_from_screen(p) });
+        }
+    }
+    let view = &s.workspace.views[slot];
+    let delta = response.drag_delta();
+    if response.dragged_by(PointerButton::Middle) {
+        pan(view, slot, delta, place, out);
+    }
+    if response.dragged_by(PointerButton::Secondary) {
+        zoom_drag(view, slot, delta, place, out);
+    }
+    left(ui, cx, state, slot, open, place, &response, out);
+    if !paints(tool) {
+        if response.double_clicked() && !matches!(state.hand, Hand::Measuring { .. }) {
+            let layout = if s.workspace.layout == Layout::One { Layout::TwoByTwo } else { Layout::One };
+            out.command(Command::Activate(slot));
+            out.command(Command::SetLayout(layout));
+        }
+        menu(&response, s, slot, open, out);
+    }
+    response
+}
+
+fn pan(
+    view: &lightbox_session::workspace::ViewState,
+    slot: usize,
+    delta: egui::Vec2,
+    place: &Placement,
+    out: &mut Out,
+) {
+    if delta == egui::Vec2::ZERO {
+        return;
+    }
+    let pan_mm =
+        [view.pan_mm[0] + f64::from(delta.x) / place.pt_per_mm, view.pan_mm[1] + f64::from(delta.y) / place.pt_per_mm];
+    out.command(Command::SetZoom { slot: Some(slot), zoom: view.zoom, pan_mm });
+}
+
+fn zoom_drag(
+    view: &lightbox_session::workspace::ViewState,
+    slot: usize,
+    delta: egui::Vec2,
+    place: &Placement,
+    out: &mut Out,
+) {
+    if delta.y == 0.0 {
+        return;
+    }
+    // Up enlarges, about the middle of the viewport.
+    let zoom = (view.zoom * f64::from((-delta.y * 0.008).exp())).clamp(0.05, 200.0);
+    let pan_mm = place.pan_for_zoom(view, zoom, place.rect.center());
+    out.command(Command::SetZoom { slot: Some(slot), zoom, pan_mm });
+}
+
+/// The left button with the tool in the hand.
+fn left(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    state: &mut ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+    response: &Response,
+    out: &mut Out,
+) {
+    let s = cx.session;
+    let view = &s.workspace.views[slot];
+    let primary = PointerButton::Primary;
+    let started = response.drag_started_by(primary);
+    let dragged = response.dragged_by(primary);
+    let stopped = response.drag_stopped_by(primary);
+    let press = ui.input(|i| i.pointer.press_origin());
+    let now = response.interact_pointer_pos().or(response.hover_pos());
+    let delta = response.drag_delta();
+    // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
+    if moving(cx, state, open, place, response, started, stopped, press, now, out) {
+        return;
+    }
+    match s.workspace.tool {
+        Tool::Window if dragged && delta != egui::Vec2::ZERO => {
+            let window = s.window_of(slot).dragged(f64::from(delta.x), f64::from(delta.y));
+            out.command(Command::SetWindow { slot: Some(slot), window });
+        }
+        Tool::Pan if dragged => pan(view, slot, delta, place, out),
+        Tool::Zoom if dragged => zoom_drag(view, slot, delta, place, out),
+        Tool::Scroll if dragged => {
+            if started {
+                state.drag = 0.0;
+            }
+            state.drag += delta.y / PT_PER_PLANE;
+            let planes = state.drag.trunc();
+            state.drag -= planes;
+            if planes != 0.0 {
+                out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
+            }
+        }
+        Tool::Crosshair if dragged || response.clicked() => {
+            if let Some(p) = now {
+                out.command(Command::PointAt { slot: Some(slot), at: place.patient_from_screen(p) });
+            }
+        }
+        Tool::Length => measure(state, slot, AnnotationKind::Length, place, response, press, now, out),
+        Tool::Angle => measure(state, slot, AnnotationKind::Angle, place, response, press, now, out),
+        Tool::Ellipse => measure(state, slot, AnnotationKind::Ellipse, place, response, press, now, out),
+        Tool::Brush | Tool::Eraser => {
+            if started && let Some(p) = press.or(now) {
+                let alt = ui.input(|i| i.modifiers.alt);
+                let erase = (s.workspace.tool == Tool::Eraser) != alt;
+                let at = place.patient_from_screen(p);
+                out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                state.hand = Hand::Painting { slot };
+            }
+            if state.hand == (Hand::Painting { slot }) {
+                if dragged && let Some(p) = now {
+                    // All points since the last frame, so that a slow frame cuts no corner.
+                    for at in path(ui, p) {
+                        out.command(Command::StrokeTo { at: place.patient_from_screen(at) });
+                    }
+                }
+                if stopped {
+                    out.command(Command::StrokeEnd);
+                    state.hand = Hand::Free;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The pointer's way in this frame, ending at `now`.
+fn path(ui: &Ui, now: Pos2) -> Vec<Pos2> {
+    let mut way: Vec<Pos2> = ui.input(|i| {
+        let moves = i.events.iter().filter_map(|e| match e {
+            egui::Event::PointerMoved(p) => Some(*p),
+            _ => None,
+        });
+        moves.collect()
+    });
+    if way.last() != Some(&now) {
+        way.push(now);
+    }
+    way
+}
+
+/// Moves points of a measurement; true when the press belongs to one.
+fn moving(
+    cx: &Cx<'_>,
+    state: &mut ViewsState,
+    open: &OpenStack,
+    place: &Placement,
+    response: &Response,
+    started: bool,
+    stopped: bool,
+    press: Option<Pos2>,
+    now: Option<Pos2>,
+    out: &mut Out,
+) -> bool {
+    let tool = cx.session.workspace.tool;
+    let measuring = matches!(state.hand, Hand::Measuring { .. });
+    if paints(tool) || measuring {
+        return false;
+    }
+    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
+        if *stack != open.id {
+            return false;
+        }
+        if let Some(p) = now {
+            let at = place.patient_from_screen(p);
+            match point {
+                Some(n) => points[*n] = at,
+                None => {
+                    let by = at.0 - last.0;
+                    points.iter_mut().for_each(|q| *q = PatientPos(q.0 + by));
+                }
+            }
+            *last = at;
+        }
+        if stopped || !response.dragged() {
+            out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            state.hand = Hand::Free;
+        }
+        return true;
+    }
+    let clicked = response.clicked();
+    if !(started || clicked) {
+        return false;
+    }
+    let Some(p) = press.or(now) else { return false };
+    let Some(document) = cx.session.document(open.id) else { return false };
+    for annotation in document.annotations.iter().rev() {
+        let Some(at) = annotations::on_plane(place, &annotation.points, f64::INFINITY).filter(|_| {
+            let (_, d) = place.grid.to_plane(annotation.points[0]);
+            d.abs() < 1e-3 + open.plane_stack(annotation.plane).step_mm().length() / 2.0
+        }) else {
+            continue;
+        };
+        let point = at.iter().position(|q| q.distance(p) <= REACH_PT);
+        let on_line = at.windows(2).any(|w| distance_to_line(p, w[0], w[1]) <= 5.0);
+        if point.is_some() || on_line {
+            out.request(Request::Select(Some((open.id, annotation.id))));
+            if started {
+                state.hand = Hand::Moving {
+                    stack: open.id,
+                    id: annotation.id,
+                    point,
+                    last: place.patient_from_screen(p),
+                    points: annotation.points.clone(),
+                };
+            }
+            return true;
+        }
+    }
+    if clicked && cx.ui.selected.is_some() {
+        out.request(Request::Select(None));
+    }
+    false
+}
+
+fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
+    let d = b - a;
+    let t = if d.length_sq() > 0.0 { ((p - a).dot(d) / d.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
+    p.distance(a + d * t)
+}
+
+/// Two or three points, by dragging or by clicks.
+fn measure(
+    state: &mut ViewsState,
+    slot: usize,
+    kind: AnnotationKind,
+    place: &Placement,
+    response: &Response,
+    press: Option<Pos2>,
+    now: Option<Pos2>,
+    out: &mut Out,
+) {
+    let primary = PointerButton::Primary;
+    let at = now.map(|p| place.patient_from_screen(p));
+    let wrong = matches!(&state.hand, Hand::Measuring { kind: k, slot: n, .. } if *k != kind || *n != slot);
+    if wrong && (response.drag_started_by(primary) || response.clicked()) {
+        state.hand = Hand::Free;
+    }
+    match &mut state.hand {
+        Hand::Measuring { slot: n, kind: k, points, dragging } if *n == slot && *k == kind => {
+            if let (Some(at), Some(last)) = (at, points.last_mut()) {
+                *last = at;
+            }
+            let set = if *dragging {
+                response.drag_stopped_by(primary)
+            } else {
+                response.clicked() || response.drag_stopped_by(primary)
+            };
+            if set {
+                *dragging = false;
+                if points.len() == kind.points() {
+                    let points = std::mem::take(points);
+                    state.hand = Hand::Free;
+                    if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
+                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
+                    }
+                } else if let Some(at) = at {
+                    points.push(at);
+                }
+            }
+        }
+        _ => {
+            let start = if response.drag_started_by(primary) { press } else { None };
+            let begin = start.or(if response.clicked() { now } else { None });
+            if let Some(p) = begin {
+                let first = place.patient_from_screen(p);
+                let dragging = start.is_some();
+                state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
+            }
+        }
+    }
+}
+
+/// Wheel: planes; with Ctrl: magnification about the pointer.
+fn wheel(ui: &Ui, s: &Session, state: &mut ViewsState, slot: usize, place: &Placement, pointer: Pos2, out: &mut Out) {
+    let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
+    let view = &s.workspace.views[slot];
+    if zoom != 1.0 {
+        let to = (view.zoom * f64::from(zoom)).clamp(0.05, 200.0);
+        let pan_mm = place.pan_for_zoom(view, to, pointer);
+        out.command(Command::SetZoom { slot: Some(slot), zoom: to, pan_mm });
+        return;
+    }
+    // Notches count whole; a touch pad's small steps add up.
+    let notches: f32 = ui.input(|i| {
+        let lines = i.events.iter().filter_map(|e| match e {
+            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Line, delta, modifiers, .. }
+                if !modifiers.command =>
+            {
+                Some(delta.y)
+            }
+            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Point, delta, modifiers, .. }
+                if !modifiers.command =>
+            {
+                Some(delta.y / WHEEL_PT_PER_PLANE)
+            }
+            _ => None,
+        });
+        lines.sum()
+    });
+    _ = scroll;
+    if notches != 0.0 {
+        state.wheel -= notches;
+        let planes = state.wheel.trunc();
+        state.wheel -= planes;
+        if planes != 0.0 {
+            out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
+        }
+    }
+}
+
+/// The brush as a ring of its size.
+pub(super) fn brush_ring(ui: &Ui, cx: &Cx<'_>, place: &Placement, response: &Response) {
+    let s = cx.session;
+    if !paints(s.workspace.tool) {
+        return;
+    }
+    let Some(p) = response.hover_pos().or(response.interact_pointer_pos()) else { return };
+    let radius = (s.workspace.brush.radius_mm * place.pt_per_mm) as f32;
+    let painter = ui.painter();
+    painter.circle_stroke(p, radius, Stroke::new(px(painter, 3.0), cx.tokens.halo.gamma_multiply(0.6)));
+    painter.circle_stroke(p, radius, Stroke::new(px(painter, 1.0), cx.tokens.ov));
+}
+
+/// What lies under the pointer.
+fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, place: &Placement, p: Pos2) -> Hover {
+    let s = cx.session;
+    let view = &s.workspace.views[slot];
+    let plane = place.plane_from_screen(p);
+    let at = place.grid.to_patient(plane);
+    let inside = plane.x >= -0.5 && plane.y >= -0.5;
+    let (x, y) = ((plane.x + 0.5).floor(), (plane.y + 0.5).floor());
+    let value = textures
+        .pixels
+        .as_ref()
+        .filter(|_| inside)
+        .and_then(|pixels| value_at(pixels, &place.grid, x as usize, y as usize))
+        .map(|v| {
+            let decimals = if v.fract() == 0.0 { 0 } else { 1 };
+            format!("{} {}", signed(f64::from(v), decimals), open.unit())
+        })
+        .unwrap_or_default();
+    let position = if open.in_patient {
+        format!("{} mm", at.letters())
+    } else {
+        let unit = open.calibration().unit();
+        let note = open.calibration().note();
+        format!("x {:.1}  y {:.1} {unit} {note}", at.0.x, at.0.y).trim_end().to_owned()
+    };
+    let voxel = open.geometry().to_voxel(at).index(open.geometry().dims());
+    let segments = match (voxel, s.document(open.id)) {
+        (Some(v), Some(d)) => {
+            d.segments.iter().rev().filter(|x| x.visible && x.mask.get(v)).map(|x| x.name.clone()).collect()
+        }
+        _ => Vec::new(),
+    };
+    Hover {
+        slot,
+        stack: open.id,
+        plane: view.plane,
+        at,
+        value,
+        position,
+        voxel: voxel.map_or(String::new(), |[c, r, k]| format!("voxel {c}, {r}, {k}")),
+        segments,
+    }
+}
+
+/// The menu of the right button.
+fn menu(response: &Response, s: &Session, slot: usize, open: &OpenStack, out: &mut Out) {
+    response.context_menu(|ui| {
+        let slot = Some(slot);
+        let mut item = |ui: &mut Ui, text: &str, command: Command| {
+            if ui.button(text).clicked() {
+                out.command(command);
+                ui.close();
+            }
+        };
+        for plane in open.planes() {
+            item(ui, plane.name(), Command::SetPlane { slot, plane });
+        }
+        ui.separator();
+        for (n, (name, _)) in lightbox_session::presets(open).into_iter().enumerate() {
+            item(ui, &format!("{}  {name}", n + 1), Command::Preset { slot, n });
+        }
+        item(ui, "Window from the image", Command::AutoWindow { slot });
+        item(ui, "Invert", Command::Invert { slot });
+        ui.separator();
+        item(ui, "Fit", Command::Fit { slot });
+        item(ui, "Reset the view", Command::Reset { slot });
+        item(
+            ui,
+            if s.workspace.linked { "Unlink the views" } else { "Link the views" },
+            Command::SetLinked(!s.workspace.linked),
+        );
+    });
+}
+
+/// Ends what the hand is doing on Escape; true when there was something.
+pub fn escape(state: &mut ViewsState, ui: &Ui) -> bool {
+    if state.hand != Hand::Free && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
+        state.hand = Hand::Free;
+        return true;
+    }
+    false
+}

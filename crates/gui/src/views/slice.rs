@@ -1,0 +1,284 @@
+//! One viewport: the image, what lies on it, and the bar that says what it is worth.
+
+use egui::{Align2, Rect, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use lightbox_core::label::MaskOrigin;
+use lightbox_core::measure::Calibration;
+use lightbox_core::plane::PlaneStack;
+use lightbox_session::WarningKind;
+use lightbox_session::{LoadState, OpenStack};
+
+use super::place::Placement;
+use super::{Hand, ViewsState, interact};
+use crate::cx::{Cx, DialogRequest, Out};
+use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
+use crate::textures::ViewTextures;
+use crate::theme::size;
+use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
+
+/// Draws the viewport of `slot` into the room of `ui`.
+pub(super) fn show(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &mut ViewsState,
+    slot: usize,
+    out: &mut Out,
+) {
+    let whole = ui.max_rect();
+    let image = Rect::from_min_max(whole.min, pos2(whole.right(), whole.bottom() - size::TRUST_BAR));
+    let bar = Rect::from_min_max(pos2(whole.left(), image.bottom()), whole.max);
+    ui.painter().rect_filled(image, 0, cx.tokens.void);
+    let view = &cx.session.workspace.views[slot];
+    let open = view.stack.and_then(|id| cx.session.library.stack(id));
+    let described = match (open, textures.grid) {
+        (Some(open), Some(grid)) => {
+            let place = Placement::new(image, grid, view);
+            Some(picture(ui, cx, textures, state, slot, open, &place, out))
+        }
+        _ => {
+            nothing(ui, cx, image, slot, out);
+            None
+        }
+    };
+    let (items, end) = match open {
+        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index, slot),
+        None => (Vec::new(), String::new()),
+    };
+    let items: Vec<TrustItem<'_>> = items.iter().map(|(mark, text)| TrustItem { mark: *mark, text }).collect();
+    ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| ui.add(TrustBar { items: &items, end: &end }));
+    if cx.session.workspace.active == slot && cx.session.workspace.layout.slots() > 1 {
+        let line = Stroke::new(1.0, cx.tokens.acc);
+        ui.painter().rect_stroke(whole, 0, line, StrokeKind::Inside);
+    }
+    // A viewport is an image whose description is its corner text and its trust bar.
+    let description = match (described, items.is_empty()) {
+        (Some(words), _) => {
+            let trust: Vec<&str> = items.iter().map(|i| i.text).collect();
+            format!("Viewport {}: {words}. {}. {end}", slot + 1, trust.join(", "))
+        }
+        (None, _) => format!("Viewport {}, empty", slot + 1),
+    };
+    let response = ui.interact(bar, ui.scope_id().with("described"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, description.clone()));
+}
+
+/// The image with everything on it; gives back its description.
+fn picture(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &mut ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+    out: &mut Out,
+) -> String {
+    let s = cx.session;
+    let t = cx.tokens;
+    let view = &s.workspace.views[slot];
+    state.shrink[slot] = shrink(place.pt_per_px() * f64::from(ui.pixels_per_point()));
+    let response = interact::hand(ui, cx, textures, state, slot, open, place, out);
+    let on_image = place.image_rect();
+    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    let white = egui::Color32::WHITE;
+    let painter = ui.painter_at(place.rect);
+    if let Some(texture) = &textures.image {
+        painter.image(texture.id(), on_image, uv, white);
+    }
+    let bare = cx.ui.bare;
+    if let Some(texture) = textures.mask.as_ref().filter(|_| !bare) {
+        painter.image(texture.id(), on_image, uv, white);
+    }
+    let document = s.document(open.id);
+    ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
+        ui.set_clip_rect(place.rect);
+        if !bare {
+            let active = document.and_then(|d| d.active).filter(|_| interact::paints(s.workspace.tool));
+            let painter = ui.painter().clone();
+            if s.workspace.masks.outline {
+                masks::paint(&painter, t, place, &textures.shapes, active);
+            }
+            if let Some(at) = s.crosshair_on(open.id).filter(|_| {
+                s.workspace.layout.slots() > 1 || s.workspace.tool == lightbox_session::workspace::Tool::Crosshair
+            }) {
+                crosshair::paint(&painter, t, place, at);
+            }
+            measurements(ui, cx, state, slot, open, place);
+            interact::brush_ring(ui, cx, place, &response);
+            scale(ui, cx, open, place);
+        }
+        let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
+        if !bare {
+            text::paint(ui, t, place.rect, &corners, &open.edge_letters(view.plane), s.workspace.text);
+        }
+        loading(ui, cx, textures, open, place.rect);
+        scroll_bar(ui, cx, slot, open, place.rect);
+        corners.iter().flatten().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+    })
+    .inner
+}
+
+/// How many image pixels fall on one screen pixel: the texture is made that much smaller, so that nothing flickers.
+fn shrink(screen_px_per_px: f64) -> usize {
+    if screen_px_per_px >= 0.66 { 1 } else { (1.0 / screen_px_per_px).floor().clamp(1.0, 16.0) as usize }
+}
+
+fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement) {
+    if open.calibration() != Calibration::None {
+        scale_bar::paint(ui, ui.painter(), cx.tokens, place);
+    }
+}
+
+fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &OpenStack, place: &Placement) {
+    let s = cx.session;
+    let view = &s.workspace.views[slot];
+    let step = open.plane_stack(view.plane).step_mm().dot(place.grid.normal()).abs().max(1e-6);
+    if let Some(document) = s.document(open.id) {
+        for annotation in &document.annotations {
+            let moved = match &state.hand {
+                Hand::Moving { stack, id, points, .. } if *stack == open.id && *id == annotation.id => Some(points),
+                _ => None,
+            };
+            let shown = moved.map_or_else(
+                || annotation.clone(),
+                |points| {
+                    let mut a = annotation.clone();
+                    a.points.clone_from(points);
+                    a
+                },
+            );
+            if let Some(at) = annotations::on_plane(place, &shown.points, step) {
+                let selected = cx.ui.selected == Some((open.id, annotation.id));
+                annotations::paint(ui, cx.tokens, place, &shown, open, &at, selected);
+            }
+        }
+    }
+    if let Hand::Measuring { slot: at, kind, points, .. } = &state.hand
+        && *at == slot
+    {
+        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index));
+    }
+}
+
+/// Progress while the shown plane is not there, and why when it never will be.
+fn loading(ui: &mut Ui, cx: &Cx<'_>, textures: &ViewTextures, open: &OpenStack, rect: Rect) {
+    let width = 280.0_f32.min(rect.width() - 32.0);
+    let centre = Rect::from_center_size(rect.center(), vec2(width, 60.0));
+    match &open.load {
+        LoadState::Failed(why) if textures.image.is_none() => {
+            ui.scope_builder(UiBuilder::new().max_rect(centre), |ui| {
+                Card::new(Tone::Error, "Not shown.", why).show(ui);
+            });
+        }
+        LoadState::Loading(n) if textures.image.is_none() => {
+            let total = open.frames().max(1);
+            let words = format!("{n} of {total}");
+            ui.scope_builder(UiBuilder::new().max_rect(centre), |ui| {
+                ui.add(Progress::new("Loading", *n as f32 / total as f32).text(&words));
+            });
+        }
+        LoadState::Loaded if textures.image.is_none() => {
+            ui.scope_builder(UiBuilder::new().max_rect(centre), |ui| {
+                Card::new(Tone::Error, "Not shown.", "This image of the series could not be read.").show(ui);
+            });
+        }
+        _ => {}
+    }
+    _ = cx;
+}
+
+/// A bar at the right edge that says where in the stack the plane is.
+fn scroll_bar(ui: &Ui, cx: &Cx<'_>, slot: usize, open: &OpenStack, rect: Rect) {
+    let view = &cx.session.workspace.views[slot];
+    let count = open.plane_stack(view.plane).count();
+    if count < 2 {
+        return;
+    }
+    let track =
+        Rect::from_min_max(pos2(rect.right() - 5.0, rect.top() + 40.0), pos2(rect.right() - 1.0, rect.bottom() - 40.0));
+    if track.height() < 40.0 {
+        return;
+    }
+    let painter = ui.painter();
+    painter.rect_filled(track, 2, cx.tokens.ovtrack);
+    let thumb = (track.height() / count as f32).max(16.0);
+    let y = track.top() + (track.height() - thumb) * view.index as f32 / (count - 1) as f32;
+    painter.rect_filled(Rect::from_min_size(pos2(track.left(), y), vec2(4.0, thumb)), 2, cx.tokens.ovthumb);
+}
+
+fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
+    let response = ui.interact(rect, ui.scope_id().with("empty"), Sense::click());
+    if response.clicked() {
+        out.command(lightbox_session::Command::Activate(slot));
+    }
+    let centre = Rect::from_center_size(rect.center(), vec2(240.0_f32.min(rect.width() - 16.0), 120.0));
+    ui.scope_builder(UiBuilder::new().max_rect(centre), |ui| {
+        let button = Button::new("Open folder").key("Ctrl+O");
+        if empty_state(ui, crate::icons::FOLDER_OPEN, "Choose a series from the list, or open a study.", button)
+            .clicked()
+        {
+            out.dialog(DialogRequest::OpenFolder);
+        }
+    });
+    _ = (cx, Align2::CENTER_CENTER);
+}
+
+/// What the image is worth, and where in the stack it is.
+fn trust(
+    cx: &Cx<'_>,
+    open: &OpenStack,
+    planes: &PlaneStack,
+    index: usize,
+    slot: usize,
+) -> (Vec<(TrustMark, String)>, String) {
+    let mut items = Vec::new();
+    if planes.is_interpolated() {
+        items.push((TrustMark::Partial, "Interpolated between slices".to_owned()));
+    } else if open.info.lossy {
+        items.push((TrustMark::Trouble, "Lossy compression".to_owned()));
+    } else {
+        items.push((TrustMark::Full, "Full fidelity".to_owned()));
+    }
+    let mut uneven = false;
+    for warning in open.warnings() {
+        let words = match warning.kind {
+            WarningKind::SliceGap => "Gap: slices missing",
+            WarningKind::VaryingSpacing => "Uneven slices",
+            WarningKind::GantryTilt => "Tilted gantry",
+            WarningKind::MissingFrames => "Images missing",
+            WarningKind::DuplicateSlice => "Doubled slices",
+            WarningKind::NoPosition => "No position",
+            _ => continue,
+        };
+        uneven = true;
+        items.push((TrustMark::Trouble, words.to_owned()));
+    }
+    if open.info.is_volume && open.in_patient && !uneven && !planes.is_interpolated() {
+        items.push((TrustMark::AtPatient, format!("{} slices, even", open.frames())));
+    }
+    items.push(match open.calibration() {
+        Calibration::Patient => (TrustMark::AtPatient, "mm: patient".to_owned()),
+        Calibration::Detector => (TrustMark::AtDetector, "mm: detector, not the patient".to_owned()),
+        Calibration::User => (TrustMark::ByUser, "mm: by the user".to_owned()),
+        Calibration::None => (TrustMark::Trouble, "Not calibrated: lengths in px".to_owned()),
+    });
+    let model_on_image = cx.session.document(open.id).is_some_and(|d| {
+        let drawn = |x: &lightbox_core::Segment| x.visible && matches!(x.origin, MaskOrigin::Model { .. });
+        !cx.session.workspace.masks.hidden && d.segments.iter().any(drawn)
+    });
+    if model_on_image {
+        items.push((TrustMark::Partial, "AI on the image: masks".to_owned()));
+    }
+    _ = slot;
+    (items, format!("{} / {}", index.min(planes.count() - 1) + 1, planes.count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shrink;
+
+    #[test]
+    fn images_finer_than_the_screen_are_averaged() {
+        assert_eq!((shrink(2.0), shrink(0.7), shrink(0.5), shrink(0.24), shrink(0.001)), (1, 1, 2, 4, 16));
+    }
+}

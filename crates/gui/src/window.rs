@@ -1,0 +1,107 @@
+//! Opening the window, and drawing it without one.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use egui::vec2;
+use lightbox_session::{Command, Places};
+
+use crate::app::App;
+use crate::offscreen::{Backend, Frames};
+use crate::theme::Theme;
+
+/// What the window opens with.
+#[derive(Debug, Clone, Default)]
+pub struct WindowOptions {
+    /// Files, folders, ZIPs.
+    pub paths: Vec<PathBuf>,
+    /// The built-in study instead.
+    pub demo: bool,
+}
+
+/// What is drawn without a window.
+#[derive(Debug, Clone)]
+pub struct ScreenshotOptions {
+    /// Files, folders, ZIPs.
+    pub paths: Vec<PathBuf>,
+    /// The built-in study instead.
+    pub demo: bool,
+    /// Width and height in pixels.
+    pub size: [u32; 2],
+    /// Commands, each after what the last one started is done.
+    pub commands: Vec<Command>,
+    /// The picture.
+    pub out: PathBuf,
+}
+
+/// How long a screenshot waits for its jobs.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Opens the window and stays until it is closed. Draws with wgpu, with OpenGL where wgpu finds nothing to draw with.
+///
+/// # Errors
+/// One sentence when neither works.
+pub fn run(options: WindowOptions) -> Result<(), String> {
+    let first = open(&options, eframe::Renderer::Wgpu);
+    let Err(why) = first else { return Ok(()) };
+    log::info!("wgpu does not work here ({why}); trying OpenGL");
+    open(&options, eframe::Renderer::Glow)
+        .map_err(|e| format!("No window can be opened: {e}. Draw without one with `lightbox screenshot`."))
+}
+
+fn open(options: &WindowOptions, renderer: eframe::Renderer) -> Result<(), String> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Lightbox")
+        .with_app_id("lightbox")
+        .with_inner_size(vec2(1440.0, 900.0))
+        .with_min_inner_size(vec2(800.0, 560.0))
+        .with_drag_and_drop(true);
+    let native = eframe::NativeOptions { viewport, renderer, ..Default::default() };
+    let options = options.clone();
+    let create: eframe::AppCreator<'_> = Box::new(move |cc| {
+        crate::fonts::install(&cc.egui_ctx);
+        let mut app = App::new(&cc.egui_ctx, Places::default())?;
+        app.open(options.paths, options.demo);
+        Ok(Box::new(app))
+    });
+    eframe::run_native("lightbox", native, create).map_err(|e| e.to_string())
+}
+
+/// Draws the window into a PNG, with nothing on the screen. Says what drew it.
+///
+/// # Errors
+/// One sentence when it cannot be drawn or written, or its jobs do not end.
+pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
+    let [width, height] = options.size;
+    let mut frames = Frames::new(width, height, 1.0, Theme::Dark, Backend::Auto).map_err(|e| e.to_string())?;
+    let jobs = lightbox_session::Jobs::threads(Places::default(), || {}).map_err(|e| e.to_string())?;
+    let mut app = App::with_jobs(jobs);
+    app.set_headless();
+    // The models are listed before anything is opened, so that the demo finds the one that it runs.
+    wait(&mut frames, &mut app)?;
+    app.open(options.paths.clone(), options.demo);
+    wait(&mut frames, &mut app)?;
+    app.script(options.commands.iter().cloned());
+    wait(&mut frames, &mut app)?;
+    frames.settle(8, &mut app);
+    frames.save_png(&options.out).map_err(|e| e.to_string())?;
+    let name = frames.painter_name();
+    app.send(Command::Quit);
+    frames.step(&mut app);
+    Ok(name)
+}
+
+/// Draws frames until nothing runs any more.
+fn wait(frames: &mut Frames, app: &mut App) -> Result<(), String> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        frames.step(app);
+        if !app.is_busy() {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err("The picture was not made: a job did not end within five minutes.".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

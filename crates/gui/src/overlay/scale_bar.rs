@@ -17,15 +17,19 @@ pub fn round_length_mm(pt_per_mm: f64, most_pt: f64) -> f64 {
     LENGTHS_MM.into_iter().rev().find(|l| l * pt_per_mm <= most_pt).unwrap_or(LENGTHS_MM[0])
 }
 
-/// Draws it right of the middle at the bottom.
-pub fn paint(ui: &Ui, painter: &Painter, tokens: &Tokens, place: &Placement) {
+/// Draws it right of the middle at the bottom, left of the corner text, which is `corner_pt` wide.
+pub fn paint(ui: &Ui, painter: &Painter, tokens: &Tokens, place: &Placement, corner_pt: f32) {
     let most = (f64::from(place.rect.width()) * 0.18).min(120.0);
     let mm = round_length_mm(place.pt_per_mm, most);
     let length = (mm * place.pt_per_mm) as f32;
     if length < 8.0 || place.rect.width() < 200.0 {
         return;
     }
-    let middle = place.rect.center().x + place.rect.width() * 0.19;
+    let right = place.rect.right() - 16.0 - corner_pt - 16.0 - length / 2.0;
+    let middle = (place.rect.center().x + place.rect.width() * 0.19).min(right);
+    if middle - length / 2.0 < place.rect.center().x + 16.0 {
+        return;
+    }
     let y = place.rect.bottom() - 16.0;
     let (x0, x1) = ((middle - length / 2.0).round(), (middle + length / 2.0).round());
     let up = |x: f32, h: f32| -> Pos2 { pos2(x, y - h) };

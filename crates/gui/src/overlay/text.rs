@@ -123,6 +123,17 @@ pub fn paint(ui: &Ui, t: &Tokens, rect: Rect, corners: &[[String; 2]; 4], letter
     }
 }
 
+/// Width of the wider line of a corner, as it is drawn.
+#[must_use]
+pub fn corner_width(ui: &Ui, rect: Rect, corner: &[String; 2]) -> f32 {
+    let body = font(12.0, Weight::Regular);
+    let most = (rect.width() / 2.0 - 40.0).max(40.0);
+    let width = |t: &String| {
+        ui.painter().layout_no_wrap(t.clone(), body.clone(), egui::Color32::PLACEHOLDER).size().x.min(most)
+    };
+    corner.iter().map(width).fold(0.0, f32::max)
+}
+
 /// The text, shortened with an ellipsis to `most_pt`.
 fn fitting(ui: &Ui, text: &str, font: &egui::FontId, most_pt: f32) -> String {
     let width = |t: &str| ui.painter().layout_no_wrap(t.to_owned(), font.clone(), egui::Color32::PLACEHOLDER).size().x;

@@ -105,9 +105,11 @@ fn picture(
             }
             measurements(ui, cx, state, slot, open, place);
             interact::brush_ring(ui, cx, place, &response);
-            scale(ui, cx, open, place);
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
+        if !bare {
+            scale(ui, cx, open, place, &corners[3]);
+        }
         if !bare {
             text::paint(ui, t, place.rect, &corners, &open.edge_letters(view.plane), s.workspace.text);
         }
@@ -123,9 +125,11 @@ fn shrink(screen_px_per_px: f64) -> usize {
     if screen_px_per_px >= 0.66 { 1 } else { (1.0 / screen_px_per_px).floor().clamp(1.0, 16.0) as usize }
 }
 
-fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement) {
+fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement, corner: &[String; 2]) {
     if open.calibration() != Calibration::None {
-        scale_bar::paint(ui, ui.painter(), cx.tokens, place);
+        let shown = cx.session.workspace.text != lightbox_session::workspace::TextLevel::None;
+        let corner_pt = if shown { text::corner_width(ui, place.rect, corner) } else { 0.0 };
+        scale_bar::paint(ui, ui.painter(), cx.tokens, place, corner_pt);
     }
 }
 

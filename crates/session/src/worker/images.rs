@@ -47,7 +47,12 @@ fn unreadable(e: &std::io::Error) -> &'static str {
 pub(super) fn demo(cx: &JobCx) -> Result<(), End> {
     cx.progress(None, "writing the synthetic study");
     let study = lightbox_dicom::phantom::write_demo_study(&cx.places.demo)?;
-    scan(cx, vec![study.folder], true)
+    // The series' folders, not the whole: beside them lies a mark of the version.
+    let mut folders = Vec::new();
+    for series in [&study.ct, &study.xray, &study.mr] {
+        folders.extend(series.files.first().and_then(|f| f.parent()).map(PathBuf::from));
+    }
+    scan(cx, folders, true)
 }
 
 /// Decodes all frames on all cores, those nearest to the one on the screen first. A frame that fails is counted; the rest

@@ -16,7 +16,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("scan") => {
             let paths: Vec<PathBuf> = args[1..].iter().filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
-            let index = scan::scan(&paths, &mut |_| ControlFlow::Continue(()));
+            let index = scan(&paths, &mut |_| ControlFlow::Continue(()));
             println!("{}", serde_json::to_string_pretty(&index_json(&index)).expect("json"));
         }
         Some("header") => match header::to_json(&Source::file(&path)) {
@@ -52,7 +52,7 @@ fn main() {
             }
         }
         Some("volume") => {
-            let index = scan::scan(&[PathBuf::from(&path)], &mut |_| ControlFlow::Continue(()));
+            let index = scan(&[PathBuf::from(&path)], &mut |_| ControlFlow::Continue(()));
             let n: usize = opt("--volume").and_then(|n| n.parse().ok()).unwrap_or(0);
             let wanted = opt("--series");
             let series = index
@@ -68,7 +68,11 @@ fn main() {
                 Ok((v, more)) => {
                     if let Some(out) = opt("--out") {
                         let out = PathBuf::from(out);
-                        let done = if out.extension().is_some_and(|e| e == "nrrd") { nrrd::write(&out, &v) } else { nifti::write(&out, &v) };
+                        let done = if out.extension().is_some_and(|e| e == "nrrd") {
+                            nrrd::write(&out, &v)
+                        } else {
+                            nifti::write(&out, &v)
+                        };
                         if let Err(e) = done {
                             fail(e.to_string());
                         }

@@ -104,7 +104,7 @@ pub(crate) fn peek(bytes: &Bytes) -> Result<Option<Peek>, Fault> {
     let n = bytes.read_at(0, &mut head)?;
     let format = match &head[..n] {
         h if h.starts_with(b"\x89PNG\r\n\x1a\n") => Some(("PNG", image::ImageFormat::Png)),
-        h if h.starts_with(&[0xFF, 0xD8, 0xFF]) => Some(("JPEG", image::ImageFormat::Jpeg)),
+        [0xFF, 0xD8, 0xFF, ..] => Some(("JPEG", image::ImageFormat::Jpeg)),
         _ => None,
     };
     if let Some((name, format)) = format {

@@ -61,7 +61,7 @@ impl<'a> FrameView<'a> {
 
     /// `[between rows, between columns]` in mm as Pixel Spacing says; `None` when it is no size.
     pub(crate) fn pixel_spacing(&self) -> Option<[f64; 2]> {
-        self.within(PIXEL_MEASURES).array(Tag(0x0028, 0x0030)).filter(|s| plausible(s))
+        self.within(PIXEL_MEASURES).array(Tag(0x0028, 0x0030)).filter(plausible)
     }
 
     pub(crate) fn thickness(&self) -> Option<f64> {

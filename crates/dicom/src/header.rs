@@ -7,10 +7,11 @@ use dicom_core::header::Header;
 use dicom_core::value::PrimitiveValue;
 use dicom_object::InMemDicomObject;
 
+use crate::element;
 use crate::error::{Error, Fault};
 use crate::file::DicomFile;
 use crate::index::Source;
-use crate::parse::{self, Limits};
+use crate::parse::Limits;
 use crate::store::Opener;
 use crate::text::{safe, shortened};
 
@@ -42,12 +43,12 @@ pub fn to_text(source: &Source) -> Result<String, Error> {
             "OB" | "UN" | "OW" => format!("[{} bytes]", value.len()),
             _ => safe(&String::from_utf8_lossy(value)),
         };
-        let _ = writeln!(out, "(0002,{element:04X}) {vr} {} {shown}", parse::name(tag));
+        let _ = writeln!(out, "(0002,{element:04X}) {vr} {} {shown}", element::name(tag));
     }
     lines(file.object(), 0, &mut out);
     if let Some(p) = file.data.pixels {
         let length = p.length.map_or("compressed".to_string(), |n| format!("{n} bytes"));
-        let _ = writeln!(out, "({:04X},{:04X}) {} {} [{length}]", p.tag.0, p.tag.1, p.vr, parse::name(p.tag));
+        let _ = writeln!(out, "({:04X},{:04X}) {} {} [{length}]", p.tag.0, p.tag.1, p.vr, element::name(p.tag));
     }
     Ok(out)
 }
@@ -66,7 +67,7 @@ fn lines(object: &InMemDicomObject, depth: usize, out: &mut String) {
             tag.0,
             tag.1,
             element.vr(),
-            if tag.0 % 2 == 1 { "Private".to_string() } else { parse::name(tag) }
+            if tag.0 % 2 == 1 { "Private".to_string() } else { element::name(tag) }
         );
         // Nesting is bounded where the file is read.
         for (i, item) in element.value().items().unwrap_or(&[]).iter().enumerate() {

@@ -323,12 +323,12 @@ fn flat_calibration(o: &InMemDicomObject, modality: &str, columns: usize) -> (Op
                 let edge = |e: u16| r.int(Tag(0x0018, e)).unwrap_or(0).clamp(0, columns as i64 * 4);
                 (edge(0x601C) - edge(0x6018)) * (edge(0x601E) - edge(0x601A))
             });
-        if let Some(r) = region {
-            if let (Some(dx), Some(dy)) = (r.number(Tag(0x0018, 0x602C)), r.number(Tag(0x0018, 0x602E))) {
-                let s = [dy.abs() * 10.0, dx.abs() * 10.0];
-                if plausible(&s) {
-                    return (Some(s), Calibration::Patient);
-                }
+        if let Some(r) = region
+            && let (Some(dx), Some(dy)) = (r.number(Tag(0x0018, 0x602C)), r.number(Tag(0x0018, 0x602E)))
+        {
+            let s = [dy.abs() * 10.0, dx.abs() * 10.0];
+            if plausible(&s) {
+                return (Some(s), Calibration::Patient);
             }
         }
         return (None, Calibration::None);

@@ -5,6 +5,7 @@ mod attr;
 mod bytes;
 mod compose;
 pub mod decode;
+mod element;
 pub mod error;
 mod file;
 mod foreign;

@@ -5,8 +5,8 @@
 //! opens.
 
 use crate::bytes::Cursor;
+use crate::element::is_vr;
 use crate::error::Fault;
-use crate::parse::is_vr;
 
 /// What the meta group told, and where the data set begins.
 #[derive(Debug, Clone, Default)]

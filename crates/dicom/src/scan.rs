@@ -199,10 +199,10 @@ fn archive(path: &Path, bytes: Bytes) -> Vec<Outcome> {
             }
             let source = Source::Zip { archive: Arc::clone(&place), index: m.index, name: Arc::from(m.name.as_str()) };
             // The header is at the beginning; most of a member need not be inflated to read it.
-            if let Ok(beginning) = archive.beginning(m.index) {
-                if let Outcome::Dicom(head) = one(beginning, source.clone(), None) {
-                    return Outcome::Dicom(head);
-                }
+            if let Ok(beginning) = archive.beginning(m.index)
+                && let Outcome::Dicom(head) = one(beginning, source.clone(), None)
+            {
+                return Outcome::Dicom(head);
             }
             match archive.member(m.index) {
                 Ok(bytes) => one(bytes, source, None),

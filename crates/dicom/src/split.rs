@@ -102,10 +102,10 @@ fn by_keys(items: &[Item<'_>], levels: &[usize], most: usize) -> Option<Parts> {
             return Some(parts);
         }
         // Times that differ a little from slice to slice: the first at each position, the second, …
-        if matches!(a, KeyKind::Time | KeyKind::Trigger | KeyKind::AcquisitionTime | KeyKind::ContentTime) {
-            if let Some(parts) = by_rank(items, levels, a, most) {
-                return Some(parts);
-            }
+        if matches!(a, KeyKind::Time | KeyKind::Trigger | KeyKind::AcquisitionTime | KeyKind::ContentTime)
+            && let Some(parts) = by_rank(items, levels, a, most)
+        {
+            return Some(parts);
         }
     }
     for (i, &a) in varying.iter().enumerate() {
@@ -193,7 +193,7 @@ fn by_rank(items: &[Item<'_>], levels: &[usize], kind: KeyKind, most: usize) -> 
     order.sort_by(|a, b| {
         levels[*a].cmp(&levels[*b]).then_with(|| compare(&value(&items[*a], kind), &value(&items[*b], kind)))
     });
-    if order.len() % most != 0 {
+    if !order.len().is_multiple_of(most) {
         return None;
     }
     let mut parts: Parts = (0..most).map(|n| (format!("time {}", n + 1), Vec::new())).collect();

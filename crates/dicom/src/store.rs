@@ -21,7 +21,7 @@ pub(crate) struct OpenFile {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    Dicom { file: Box<DicomFile>, pixels: OnceLock<Result<PixelSource, Fault>> },
+    Dicom { file: Box<DicomFile>, pixels: Box<OnceLock<Result<PixelSource, Fault>>> },
     Foreign(Foreign),
 }
 
@@ -31,7 +31,7 @@ impl OpenFile {
             return Ok(Self { content: Content::Foreign(foreign) });
         }
         let file = Box::new(DicomFile::read(bytes, Limits::IMAGE)?);
-        Ok(Self { content: Content::Dicom { file, pixels: OnceLock::new() } })
+        Ok(Self { content: Content::Dicom { file, pixels: Box::default() } })
     }
 
     fn resident(&self) -> usize {

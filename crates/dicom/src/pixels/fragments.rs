@@ -112,10 +112,10 @@ impl Fragments {
         let frames = match frames {
             Some(frames) => frames,
             None if items.len() == frames_told => (0..items.len()).map(|i| i..i + 1).collect(),
-            None if frames_told == 1 && !one_per_frame => vec![0..items.len()],
+            None if frames_told == 1 && !one_per_frame => std::iter::once(0..items.len()).collect(),
             None if frames_told == 1 => {
                 notes.push("one frame in several pieces where each is a frame; the first is shown".into());
-                vec![0..1]
+                std::iter::once(0..1).collect()
             }
             None => by_beginnings(bytes, &items, frames_told, one_per_frame)?,
         };

@@ -270,7 +270,7 @@ fn run(
     if !(1..=7).contains(&scan.predictor) || scan.point >= precision {
         return Err(format!("its predictor {} does not exist", scan.predictor));
     }
-    if restart != 0 && restart % columns != 0 {
+    if restart != 0 && !restart.is_multiple_of(columns) {
         return Err("it restarts within a row".into());
     }
     let mut bits = Bits::new(data, scan.start);

@@ -443,9 +443,7 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
                 }
                 let mut decoder = Decoder::new(p, data, next);
                 let interleave = if k == 1 { 0 } else { interleave };
-                if let Err(reason) = scan(&mut decoder, interleave, &components, &mut out, [columns, rows, n]) {
-                    return Err(reason);
-                }
+                scan(&mut decoder, interleave, &components, &mut out, [columns, rows, n])?;
                 if decoder.bits.exhausted() {
                     note = Some("the JPEG-LS data is cut off; what could be read is shown".to_string());
                 }

@@ -71,8 +71,8 @@ pub enum JobSpec {
     },
     /// Looks for work that a killed session left.
     FindRecovery,
-    /// Deletes that work.
-    DiscardRecovery,
+    /// Deletes a journal whose work was taken over or given up.
+    DiscardRecovery(PathBuf),
 }
 
 /// Input of a model.

@@ -3,7 +3,7 @@
 //! | lane | for | threads |
 //! |---|---|---|
 //! | files | scans, saves, masks, recovery | 1 |
-//! | load | frames on the screen; each job uses all cores | 1 |
+//! | load | frames on the screen; each job uses all cores, two stacks at a time | 2 |
 //! | background | thumbnails | 1 |
 //! | compute | models | 1 |
 //!
@@ -107,13 +107,24 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 
 type Task = Box<dyn FnOnce() + Send>;
 
+/// For the journal's thread.
+enum Write {
+    /// Append these.
+    Records(Vec<Record>),
+    /// Tell when all before is on the disk.
+    Done(Sender<()>),
+}
+
+/// How long the end of the program waits for the journal.
+const LAST_WRITE: std::time::Duration = std::time::Duration::from_secs(3);
+
 enum Runner {
     Threads {
         files: Sender<Task>,
         load: Sender<Task>,
         background: Sender<Task>,
         compute: Sender<Task>,
-        journal: Sender<Vec<Record>>,
+        journal: Sender<Write>,
     },
     Inline,
 }
@@ -140,16 +151,27 @@ impl Jobs {
         let (send, events) = bounded(EVENTS_WAITING);
         let journal = Arc::new(Mutex::new(Journal::new(&places.journal)));
         let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
-        let lane = |name: &str| -> std::io::Result<Sender<Task>> {
+        let lane = |name: &str, threads: usize| -> std::io::Result<Sender<Task>> {
             let (tx, rx) = unbounded::<Task>();
-            std::thread::Builder::new().name(format!("lightbox-{name}")).spawn(move || rx.iter().for_each(|t| t()))?;
+            for _ in 0..threads {
+                let rx = rx.clone();
+                let builder = std::thread::Builder::new().name(format!("lightbox-{name}"));
+                builder.spawn(move || rx.iter().for_each(|t| t()))?;
+            }
             Ok(tx)
         };
-        let (journal_tx, journal_rx) = unbounded::<Vec<Record>>();
+        let (journal_tx, journal_rx) = unbounded::<Write>();
         {
             let (journal, send, wake) = (Arc::clone(&journal), send.clone(), Arc::clone(&wake));
             std::thread::Builder::new().name("lightbox-journal".to_owned()).spawn(move || {
-                for records in journal_rx {
+                for write in journal_rx {
+                    let records = match write {
+                        Write::Records(records) => records,
+                        Write::Done(told) => {
+                            told.send(()).ok();
+                            continue;
+                        }
+                    };
                     if let Err(e) = lock(&journal).append(&records) {
                         send.send(journal_failed(&e)).ok();
                         wake();
@@ -158,10 +180,10 @@ impl Jobs {
             })?;
         }
         let runner = Runner::Threads {
-            files: lane("files")?,
-            load: lane("load")?,
-            background: lane("background")?,
-            compute: lane("compute")?,
+            files: lane("files", 1)?,
+            load: lane("load", 2)?,
+            background: lane("background", 1)?,
+            compute: lane("compute", 1)?,
             journal: journal_tx,
         };
         Ok(Self::new(runner, events, send, wake, places, journal))
@@ -212,7 +234,7 @@ impl Jobs {
             }
             Effect::Journal(records) => match &self.runner {
                 Runner::Threads { journal, .. } => {
-                    journal.send(records).ok();
+                    journal.send(Write::Records(records)).ok();
                 }
                 Runner::Inline => {
                     if let Err(e) = lock(&self.journal).append(&records) {
@@ -238,6 +260,12 @@ impl Jobs {
                 self.quit = true;
                 for flag in self.cancels.values() {
                     flag.store(true, Ordering::Relaxed);
+                }
+                if let Runner::Threads { journal, .. } = &self.runner {
+                    // What was drawn last is still on its way to the disk.
+                    let (tell, told) = bounded(1);
+                    journal.send(Write::Done(tell)).ok();
+                    told.recv_timeout(LAST_WRITE).ok();
                 }
                 if !keep_journal {
                     lock(&self.journal).remove();

@@ -68,10 +68,12 @@ pub enum Record {
         /// As it is.
         document: Box<ReportDocument>,
     },
-    /// Everything drawn on a stack so far has been saved to a file.
-    Saved {
+    /// How many gestures of a person on a stack are in no file yet; a model's result alone counts none.
+    Unsaved {
         /// Stack.
         stack: StackKey,
+        /// Gestures.
+        gestures: usize,
     },
     /// The report has been saved to a file.
     ReportSaved,
@@ -185,20 +187,16 @@ impl Recovery {
                     out.stacks.entry(stack).or_default().draw(segment, dims, edited, &slices);
                 }
                 Record::SegmentGone { stack, segment } => {
-                    let work = out.stacks.entry(stack).or_default();
-                    work.segments.retain(|(s, _)| s.id != segment);
-                    work.unsaved += 1;
+                    out.stacks.entry(stack).or_default().segments.retain(|(s, _)| s.id != segment);
                 }
                 Record::Annotations { stack, annotations } => {
-                    let work = out.stacks.entry(stack).or_default();
-                    work.annotations = annotations;
-                    work.unsaved += 1;
+                    out.stacks.entry(stack).or_default().annotations = annotations;
                 }
                 Record::Report { document } => {
                     out.report = Some(*document);
                     report_gestures += 1;
                 }
-                Record::Saved { stack } => out.stacks.entry(stack).or_default().unsaved = 0,
+                Record::Unsaved { stack, gestures } => out.stacks.entry(stack).or_default().unsaved = gestures,
                 Record::ReportSaved => report_gestures = 0,
             }
         }
@@ -209,7 +207,6 @@ impl Recovery {
 
 impl StackWork {
     fn put(&mut self, place: usize, record: SegmentRecord) {
-        self.unsaved += 1;
         let proposed = record.proposed;
         let old = self.segments.iter().position(|(s, _)| s.id == record.id);
         let mask = old.map_or_else(|| Mask::new([0, 0, 0]), |at| self.segments[at].0.mask.clone());
@@ -244,7 +241,6 @@ impl StackWork {
             segment.mask.set_plane(*slice, Some(std::sync::Arc::new(plane)));
         }
         segment.edited = edited;
-        self.unsaved += 1;
     }
 }
 
@@ -382,6 +378,7 @@ mod tests {
                 edited: false,
                 slices: vec![(1, vec![(5, 2)])],
             },
+            Record::Unsaved { stack: key(), gestures: 2 },
         ]
     }
 
@@ -391,7 +388,8 @@ mod tests {
         let mut journal = Journal::new(dir.path());
         journal.append(&records()).expect("written");
         let mut text = fs::read(journal.path()).expect("read");
-        text.truncate(text.len() - 9);
+        // Into the line of the voxels: the count after it, and the end of that line, are gone.
+        text.truncate(text.len() - 90);
         let torn = dir.path().join("work-1-0.jsonl");
         fs::write(&torn, &text).expect("written");
         let r = read(&torn).expect("read");
@@ -405,7 +403,7 @@ mod tests {
     #[test]
     fn saved_work_is_not_offered() {
         let mut all = records();
-        all.push(Record::Saved { stack: key() });
+        all.push(Record::Unsaved { stack: key(), gestures: 0 });
         assert!(!Recovery::replay(all).is_worth_offering());
     }
 

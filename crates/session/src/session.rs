@@ -96,6 +96,8 @@ pub struct Session {
     pub recovery: Option<Recovery>,
     /// Work to lay onto stacks once they are open again.
     pub(crate) restoring: Option<Recovery>,
+    /// A study with unsaved work was closed; the journal has to stay.
+    pub(crate) closed_unsaved: bool,
     /// Stacks on whose pixels a model waits: (stack, model).
     pub(crate) run_when_open: Vec<(StackId, String)>,
     next_job: u64,
@@ -157,7 +159,7 @@ impl Session {
     /// Whether work of a person is not saved anywhere but in the journal.
     #[must_use]
     pub fn has_unsaved_work(&self) -> bool {
-        self.report.unsaved > 0 || self.documents.values().any(Document::has_unsaved_work)
+        self.closed_unsaved || self.report.unsaved > 0 || self.documents.values().any(Document::has_unsaved_work)
     }
 
     /// The job with this number, if it runs.

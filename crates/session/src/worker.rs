@@ -62,11 +62,13 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
             cx.send(EventKind::Recovery(found.map(Box::new)));
             Ok(())
         }
-        JobSpec::DiscardRecovery => {
-            let own = cx.own_journal();
-            while let Some(found) = crate::journal::find(&cx.places.journal, &own) {
-                fs::remove_file(&found.journal)?;
+        JobSpec::DiscardRecovery(journal) => {
+            if journal != cx.own_journal() {
+                fs::remove_file(&journal)?;
             }
+            // An older one may be waiting behind it.
+            let found = crate::journal::find(&cx.places.journal, &cx.own_journal());
+            cx.send(EventKind::Recovery(found.map(Box::new)));
             Ok(())
         }
     }

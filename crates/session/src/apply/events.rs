@@ -61,7 +61,8 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             }
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             s.tell(Severity::Note, ProblemPlace::Masks, "Saved.", &format!("Read back equal: {name}"));
-            vec![Effect::Journal(vec![Record::Saved { stack: key }])]
+            let gestures = s.documents.get(&stack).map_or(0, |d| d.unsaved);
+            vec![Effect::Journal(vec![Record::Unsaved { stack: key, gestures }])]
         }
         EventKind::SegLoaded { stack, segments, path } => seg_loaded(s, stack, segments, &path),
         EventKind::TextSaved(path) => {
@@ -310,13 +311,7 @@ fn inferred(s: &mut Session, result: InferResult) -> Vec<Effect> {
     let edit = DocumentEdit::Segments { before, after };
     document.carry_out(&edit);
     s.results.push(result);
-    let mut effects = super::segment::gesture(s, stack, Gesture { title, amount: 0.0, edit });
-    if let Some(document) = s.documents.get_mut(&stack) {
-        // A model's result is not a person's work: it can be made again.
-        document.unsaved = document.unsaved.saturating_sub(1);
-    }
-    effects.retain(|e| !matches!(e, Effect::Journal(r) if r.is_empty()));
-    effects
+    super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit })
 }
 
 fn is_right(label: &str) -> bool {
@@ -370,11 +365,7 @@ fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>, path: &st
     let title = format!("Loaded {count} segments");
     let edit = DocumentEdit::Segments { before: Vec::new(), after };
     document.carry_out(&edit);
-    let effects = super::segment::gesture(s, stack, Gesture { title, amount: 0.0, edit });
-    if let Some(document) = s.documents.get_mut(&stack) {
-        // They are in a file already.
-        document.unsaved = document.unsaved.saturating_sub(1);
-    }
+    let effects = super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit });
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     s.tell(Severity::Note, ProblemPlace::Masks, &format!("{count} segments loaded."), &name);
     effects

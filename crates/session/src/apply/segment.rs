@@ -202,14 +202,24 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
     effects
 }
 
-/// Notes a gesture that has been carried out: undo list, unsaved count, journal.
+/// Notes a person's gesture that has been carried out: undo list, unsaved count, journal.
 pub(super) fn gesture(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
-    let records = records_of(s, id, &gesture.edit);
+    note(s, id, gesture, 1)
+}
+
+/// Notes a change that is no work of a person: a model's result, masks from a file. It can be undone and is in the
+/// journal, but nobody loses anything without it.
+pub(super) fn arrival(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
+    note(s, id, gesture, 0)
+}
+
+fn note(s: &mut Session, id: StackId, gesture: Gesture, unsaved: usize) -> Vec<Effect> {
+    let edit = gesture.edit.clone();
     if let Some(document) = s.documents.get_mut(&id) {
         document.history.push(gesture);
-        document.unsaved += 1;
+        document.unsaved += unsaved;
     }
-    vec![Effect::Journal(records)]
+    vec![Effect::Journal(records_of(s, id, &edit))]
 }
 
 /// The journal records that hold the state after an edit.
@@ -244,6 +254,7 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         }),
     }
+    records.push(Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved });
     records
 }
 
@@ -251,7 +262,11 @@ fn segment_meta(s: &Session, id: StackId, segment: SegmentId) -> Vec<Effect> {
     let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
     let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
     let record = SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment));
-    vec![Effect::Journal(vec![Record::Segment { stack: open.key.clone(), place, segment: record }])]
+    vec![Effect::Journal(vec![
+        Record::Opened { paths: s.library.paths.clone() },
+        Record::Segment { stack: open.key.clone(), place, segment: record },
+        Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved },
+    ])]
 }
 
 /// Saves the segments of the active stack.

@@ -47,10 +47,11 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
     }
     for id in &gone {
         // Unsaved work stays in the journal, and comes back with the next start.
-        s.documents.remove(id);
+        s.closed_unsaved |= s.documents.remove(id).is_some_and(|d| d.has_unsaved_work());
         s.results.retain(|r| r.stack != *id);
     }
     if s.report.study_uid.as_deref() == Some(uid) {
+        s.closed_unsaved |= s.report.unsaved > 0;
         s.report = crate::session::ReportState::default();
     }
     effects
@@ -128,10 +129,8 @@ pub(super) fn restore(s: &mut Session) -> Vec<Effect> {
 
 /// Deletes the work of an earlier session.
 pub(super) fn discard_recovery(s: &mut Session) -> Vec<Effect> {
-    if s.recovery.take().is_none() {
-        return Vec::new();
-    }
-    vec![s.start_job(JobKind::Recovery, "Deleting unsaved work", JobSpec::DiscardRecovery)]
+    let Some(recovery) = s.recovery.take() else { return Vec::new() };
+    vec![s.start_job(JobKind::Recovery, "Deleting unsaved work", JobSpec::DiscardRecovery(recovery.journal))]
 }
 
 /// Lays restored work onto the stacks that are open, and writes it into the journal of this session. The old journal is
@@ -189,7 +188,8 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     }
     let mut effects = if records.is_empty() { Vec::new() } else { vec![Effect::Journal(records)] };
     if recovery.stacks.is_empty() && misfits == 0 {
-        effects.push(s.start_job(JobKind::Recovery, "Tidying the journal", JobSpec::DiscardRecovery));
+        let spec = JobSpec::DiscardRecovery(recovery.journal);
+        effects.push(s.start_job(JobKind::Recovery, "Tidying the journal", spec));
     } else {
         s.restoring = Some(recovery);
     }
@@ -213,6 +213,7 @@ pub(super) fn whole_document(s: &Session, id: StackId) -> Vec<Record> {
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         });
     }
+    out.push(Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved });
     out
 }
 

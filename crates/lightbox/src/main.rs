@@ -1,2 +1,29 @@
-//! The one binary.
-fn main() {}
+//! The one binary. Each command is a room in `commands`; what it prints is the contract of the command line.
+
+mod args;
+mod commands;
+mod output;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    // A wrong call ends in clap with exit code 2.
+    let cli = args::Cli::parse();
+    // Whatever goes wrong inside ends as one sentence, not as a panic's text.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(|| commands::run(cli));
+    match result {
+        Ok(Ok(())) => std::process::ExitCode::SUCCESS,
+        Ok(Err(sentence)) => {
+            output::error(&sentence);
+            std::process::ExitCode::FAILURE
+        }
+        Err(_) => {
+            output::error(
+                "Something in the program is wrong here; nothing was overwritten. The log (RUST_LOG=debug) tells more.",
+            );
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -94,6 +94,12 @@ impl Model {
         &self.card
     }
 
+    /// Number of the network's parameters.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.card.architecture.shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
     /// The mean mask of the training cases, where the weights hold one.
     ///
     /// # Shapes

@@ -1,0 +1,370 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Lightbox: a radiology viewer with embedded AI. For research and education, not for diagnostic use.
+#[derive(Debug, Parser)]
+#[command(name = "lightbox", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// Files, folders or ZIPs to open in the window.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Opens the window.
+    Open {
+        /// Files, folders, ZIPs.
+        paths: Vec<PathBuf>,
+    },
+    /// Makes the built-in synthetic study, opens it and runs the built-in model on it.
+    Demo {
+        /// Draws the window into this PNG instead.
+        #[arg(long)]
+        screenshot: Option<PathBuf>,
+        /// Size of the picture.
+        #[arg(long, default_value = "1440x900", value_parser = size)]
+        size: [u32; 2],
+    },
+    /// Draws the window, with nothing on the screen, into a PNG.
+    Screenshot {
+        /// Files, folders, ZIPs; none for the start screen.
+        paths: Vec<PathBuf>,
+        /// The picture.
+        #[arg(long)]
+        out: PathBuf,
+        /// Size of the picture.
+        #[arg(long, default_value = "1440x900", value_parser = size)]
+        size: [u32; 2],
+        /// JSON list of commands to carry out first.
+        #[arg(long)]
+        script: Option<PathBuf>,
+    },
+    /// Lists studies, series and instances.
+    Scan {
+        /// Files, folders, ZIPs.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes the pixels of a file.
+    Decode(Decode),
+    /// Prints the attributes of a file.
+    Header {
+        /// The file.
+        file: PathBuf,
+        /// DICOM JSON model.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a series as NIfTI or NRRD.
+    Volume(Volume),
+    /// Draws one plane.
+    Render(Render),
+    /// Lists, shows, adds, removes and checks models.
+    Models {
+        #[command(subcommand)]
+        action: Option<Models>,
+        /// One JSON document.
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Runs a model.
+    Infer(Infer),
+    /// Measures a model against ground truth.
+    Evaluate {
+        /// The model's id, or its folder.
+        model: String,
+        /// A folder laid out as the shared data.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// The held-back persons, or every case.
+        #[arg(long, value_enum, default_value = "test")]
+        cases: Cases,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Trains a model from a recipe.
+    Train {
+        /// The recipe.
+        recipe: PathBuf,
+        /// A folder laid out as the shared data.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Where weights, card and curve go.
+        #[arg(long)]
+        out: PathBuf,
+        /// Goes on from the last checkpoint.
+        #[arg(long)]
+        resume: bool,
+        /// cpu, cuda or metal.
+        #[arg(long, default_value = "cpu")]
+        device: String,
+    },
+    /// Converts masks.
+    Seg {
+        #[command(subcommand)]
+        action: Seg,
+    },
+    /// Drafts, reads and checks reports.
+    Report {
+        #[command(subcommand)]
+        action: Report,
+    },
+    /// Answers from the local knowledge base (not built yet).
+    Ask {
+        /// The question.
+        question: String,
+        /// For whom.
+        #[arg(long)]
+        audience: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// De-identifies (not built yet).
+    Anonymize {
+        /// Files, folders, ZIPs.
+        paths: Vec<PathBuf>,
+        /// Folder for the copies.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Profile.
+        #[arg(long)]
+        profile: Option<String>,
+        /// Report of what was done.
+        #[arg(long)]
+        report: Option<PathBuf>,
+    },
+    /// DICOM over the network (not built yet).
+    Pacs {
+        /// What to do.
+        rest: Vec<String>,
+    },
+    /// The project's own benchmarks.
+    Bench {
+        /// Which.
+        #[arg(default_value = "view")]
+        what: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Frame, 0-based, or `all`.
+    #[arg(long, default_value = "0")]
+    pub(crate) frame: String,
+    /// How far the values are taken.
+    #[arg(long, value_enum, default_value = "stored")]
+    pub(crate) stage: StageArg,
+    /// The raw array.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StageArg {
+    Stored,
+    Modality,
+    Display,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Volume {
+    /// File, folder or ZIP.
+    pub(crate) path: PathBuf,
+    /// Series Instance UID.
+    #[arg(long)]
+    pub(crate) series: Option<String>,
+    /// Volume of the series, 0-based.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) volume: usize,
+    /// Makes a regular volume of tilted or uneven slices.
+    #[arg(long)]
+    pub(crate) resample: bool,
+    /// `.nii`, `.nii.gz` or `.nrrd`.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// File, folder or ZIP.
+    pub(crate) path: PathBuf,
+    /// Series Instance UID.
+    #[arg(long)]
+    pub(crate) series: Option<String>,
+    /// The plane.
+    #[arg(long, value_enum, default_value = "native")]
+    pub(crate) plane: PlaneArg,
+    /// Slice, 0-based; the middle one if left out.
+    #[arg(long)]
+    pub(crate) slice: Option<usize>,
+    /// Width and level, as in `1500,-600`.
+    #[arg(long, value_parser = window, allow_hyphen_values = true)]
+    pub(crate) window: Option<[f64; 2]>,
+    /// DICOM SEG files to lay over it.
+    #[arg(long)]
+    pub(crate) overlay: Vec<PathBuf>,
+    /// The picture.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PlaneArg {
+    Axial,
+    Coronal,
+    Sagittal,
+    Native,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// Lists the models at hand.
+    List,
+    /// Prints a model's card.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Prints a card to edit.
+    Template {
+        /// The architecture.
+        arch: String,
+    },
+    /// Adds a model.
+    Add {
+        /// Its weights.
+        files: Vec<PathBuf>,
+        /// Its card.
+        #[arg(long)]
+        card: PathBuf,
+    },
+    /// Removes an added model.
+    Remove {
+        /// Its id.
+        id: String,
+    },
+    /// Checks the weights of all models against their cards.
+    Verify,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Infer {
+    /// The model's id.
+    pub(crate) model: String,
+    /// Files, folders, ZIPs.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folder for the results.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Prints the results too.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A map of what the model looked at (not built yet).
+    #[arg(long)]
+    pub(crate) explain: Option<String>,
+    /// Uncertainty (not built yet).
+    #[arg(long)]
+    pub(crate) uncertainty: Option<String>,
+    /// A click for a prompted model (not built yet).
+    #[arg(long)]
+    pub(crate) point: Vec<String>,
+    /// The network's own input as .npy (not built yet).
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Cases {
+    Test,
+    All,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Seg {
+    /// Converts a mask with the geometry of a reference series.
+    Convert {
+        /// The mask.
+        input: PathBuf,
+        /// The series that it lies on.
+        #[arg(long)]
+        reference: PathBuf,
+        /// seg, rtstruct, nifti or nrrd.
+        #[arg(long)]
+        to: String,
+        /// The result.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Report {
+    /// Drafts a report from findings.
+    Draft {
+        /// The findings file.
+        #[arg(long)]
+        findings: PathBuf,
+        /// The template's name.
+        #[arg(long)]
+        template: Option<String>,
+        /// The study that fills what the header knows.
+        #[arg(long)]
+        study: Option<PathBuf>,
+    },
+    /// Says what a text says.
+    Parse {
+        /// The text.
+        file: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks a report.
+    Check {
+        /// The text.
+        file: PathBuf,
+        /// The study that fills what the header knows.
+        #[arg(long)]
+        study: Option<PathBuf>,
+        /// The findings file.
+        #[arg(long)]
+        findings: Option<PathBuf>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn size(text: &str) -> Result<[u32; 2], String> {
+    let parts = text.split_once(['x', 'X']).ok_or("write it as WIDTHxHEIGHT, as in 1440x900")?;
+    let side = |t: &str| t.trim().parse::<u32>().ok().filter(|v| (64..=8192).contains(v));
+    match (side(parts.0), side(parts.1)) {
+        (Some(w), Some(h)) => Ok([w, h]),
+        _ => Err("both sides are whole numbers from 64 to 8192".into()),
+    }
+}
+
+fn window(text: &str) -> Result<[f64; 2], String> {
+    let parts = text.split_once(',').ok_or("write it as WIDTH,LEVEL, as in 1500,-600")?;
+    let number = |t: &str| t.trim().parse::<f64>().ok().filter(|v| v.is_finite());
+    match (number(parts.0), number(parts.1)) {
+        (Some(w), Some(l)) if w > 0.0 => Ok([w, l]),
+        _ => Err("both are numbers, and the width is above 0".into()),
+    }
+}

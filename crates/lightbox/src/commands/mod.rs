@@ -1,0 +1,84 @@
+//! The commands, one room each.
+
+mod bench;
+mod images;
+mod infer;
+mod models;
+mod report;
+mod seg;
+mod train;
+mod window;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use lightbox_dicom::{Series, Stack, StudyIndex};
+
+use crate::args::{Cli, Command};
+
+/// Runs a command. The error is one sentence.
+pub(crate) fn run(cli: Cli) -> Result<(), String> {
+    match cli.command {
+        None => window::open(cli.paths),
+        Some(Command::Open { paths }) => window::open(paths),
+        Some(Command::Demo { screenshot, size }) => window::demo(screenshot, size),
+        Some(Command::Screenshot { paths, out, size, script }) => window::screenshot(paths, out, size, script),
+        Some(Command::Scan { paths, json }) => images::scan(&paths, json),
+        Some(Command::Decode(args)) => images::decode(&args),
+        Some(Command::Header { file, json }) => images::header(&file, json),
+        Some(Command::Volume(args)) => images::volume(&args),
+        Some(Command::Render(args)) => images::render(&args),
+        Some(Command::Models { action, json }) => models::run(action, json),
+        Some(Command::Infer(args)) => infer::run(&args),
+        Some(Command::Evaluate { model, data, cases, json }) => train::evaluate(&model, data.as_deref(), cases, json),
+        Some(Command::Train { recipe, data, out, resume, device }) => {
+            train::train(&recipe, data.as_deref(), &out, resume, device)
+        }
+        Some(Command::Seg { action }) => seg::run(action),
+        Some(Command::Report { action }) => report::run(action),
+        Some(Command::Ask { .. }) => not_yet("ask"),
+        Some(Command::Anonymize { .. }) => not_yet("anonymize"),
+        Some(Command::Pacs { .. }) => not_yet("pacs"),
+        Some(Command::Bench { what, json }) => bench::run(&what, json),
+    }
+}
+
+fn not_yet(what: &str) -> Result<(), String> {
+    Err(format!("`lightbox {what}` is not built yet."))
+}
+
+/// Scans paths that must exist.
+fn index(paths: &[PathBuf]) -> Result<StudyIndex, String> {
+    for path in paths {
+        if let Err(e) = std::fs::metadata(path) {
+            let why = match e.kind() {
+                std::io::ErrorKind::NotFound => "there is nothing there",
+                std::io::ErrorKind::PermissionDenied => "it may not be read",
+                _ => "it cannot be read",
+            };
+            return Err(format!("{why}: {}", path.display()));
+        }
+    }
+    Ok(lightbox_dicom::scan(paths, &mut |_| ControlFlow::Continue(())))
+}
+
+/// One stack of a path: of the series with this UID, or of the only (else the first) one that shows something.
+fn one_stack(path: &Path, series: Option<&str>, volume: usize) -> Result<(Series, Stack), String> {
+    let index = index(&[path.to_owned()])?;
+    let all: Vec<&Series> = index.studies.iter().flat_map(|s| &s.series).filter(|s| !s.stacks.is_empty()).collect();
+    let chosen = match series {
+        Some(uid) => all.iter().find(|s| s.uid == uid).ok_or("no series there has this UID")?,
+        None => all.first().ok_or_else(|| match index.skipped.first() {
+            Some(skipped) => format!("no image was found; {}: {}", skipped.reason.trim_end_matches('.'), skipped.path),
+            None => "no image was found".to_owned(),
+        })?,
+    };
+    if series.is_none() && all.len() > 1 {
+        crate::output::note(&format!("{} series are there; the first is taken. Choose with --series UID.", all.len()));
+    }
+    let n = chosen.stacks.len();
+    let stack = chosen.stacks.get(volume).ok_or_else(|| format!("the series has {n} volumes, counted from 0"))?;
+    let mut series = (*chosen).clone();
+    series.stacks = Vec::new();
+    Ok((series, stack.clone()))
+}

@@ -1,22 +1,20 @@
 //! Frames for display and computation (PS3.3 C.7.6.3, C.11.1, C.11.2), and stored samples for comparison.
 
 use dicom_core::Tag;
-use lightbox_core::windowing::{VoiFunction, Window};
+use lightbox_core::windowing::Window;
 use lightbox_core::{Frame, Rescale, Samples};
 
 use crate::attr::Attributes;
 use crate::error::{Error, Fault};
 use crate::file::DicomFile;
 use crate::foreign::Foreign;
-use crate::groups::{FRAME_VOI_LUT, FrameView, PIXEL_VALUE_TRANSFORMATION};
+use crate::groups::FrameView;
 use crate::index::{FrameRef, Source};
 use crate::lut::{Lut, Palette};
 use crate::pixels::module::Photometric;
 use crate::pixels::{PixelSource, Raw, RawFrame};
 use crate::store::{Content, OpenFile, Opener, pixels};
-
-const SEGMENTATION: &str = "1.2.840.10008.5.1.4.1.1.66.4";
-const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
+use crate::values::{self, apply, modality_lut, padding, rescale_of, unit_of, voi};
 
 /// A decoded frame and what the file says about showing it.
 #[derive(Debug, Clone)]
@@ -31,7 +29,9 @@ pub struct Decoded {
     pub inverted: bool,
     /// Unit of the values after rescale: `HU`, `Bq/mL`, `Gy`, or empty.
     pub unit: String,
-    /// What was wrong with the file and how it was mended, without a capital.
+    /// What was wrong with the file and how it was mended, without a capital; a scan of the file tells it too.
+    pub file_notes: Vec<String>,
+    /// What was wrong with this frame.
     pub notes: Vec<String>,
 }
 
@@ -134,7 +134,7 @@ pub fn at_stage(source: &Source, frames: FrameSelection, stage: Stage) -> Result
             });
             out.frames += 1;
             out.bytes.extend(bytes);
-            for note in decoded.notes {
+            for note in decoded.file_notes.into_iter().chain(decoded.notes) {
                 if !out.notes.contains(&note) {
                     out.notes.push(note);
                 }
@@ -186,13 +186,14 @@ fn selected(frames: FrameSelection, count: usize) -> Result<std::ops::Range<usiz
 }
 
 pub(crate) fn open_frame(file: &OpenFile, frame: usize) -> Result<Decoded, Fault> {
-    let bare = |frame: Frame, notes: Vec<String>| Decoded {
+    let bare = |frame: Frame, file_notes: Vec<String>| Decoded {
         frame,
         windows: Vec::new(),
         voi_luts: Vec::new(),
         inverted: false,
         unit: String::new(),
-        notes,
+        file_notes,
+        notes: Vec::new(),
     };
     match &file.content {
         Content::Dicom { file, pixels: cell } => dicom_frame(file, pixels(file, cell)?, frame),
@@ -206,9 +207,8 @@ fn dicom_frame(file: &DicomFile, source: &PixelSource, n: usize) -> Result<Decod
     let m = &source.module;
     let raw = source.frame(file, n)?;
     let view = FrameView { object: file.object(), frame: n };
-    let mut notes = file.notes.clone();
-    notes.extend(source.notes.iter().cloned());
-    notes.extend(raw.notes.iter().cloned());
+    let file_notes: Vec<String> = file.notes.iter().chain(&source.notes).cloned().collect();
+    let mut notes: Vec<String> = source.pixel_notes.iter().chain(&raw.notes).cloned().collect();
     let class = file.sop_class_uid();
     let signed = m.signed;
     let samples = samples(file, &raw, signed, m.stored)?;
@@ -222,24 +222,22 @@ fn dicom_frame(file: &DicomFile, source: &PixelSource, n: usize) -> Result<Decod
                 samples = Samples::F32(values);
                 unit = lut_unit;
             }
-            other => {
-                if let Some(Err(reason)) = other {
-                    notes.push(format!("the modality LUT is not used: {reason}"));
-                }
-                let (r, note) = rescale_of(&view, &class);
-                rescale = r;
-                notes.extend(note);
+            _ => {
+                rescale = rescale_of(&view, &class).0;
                 unit = unit_of(&view, &class);
             }
         }
     }
-    let (windows, voi_luts, voi_notes) = voi(&view, signed || rescale.intercept < 0.0);
-    notes.extend(voi_notes);
+    if n > 0 && !colour {
+        // Those of the first frame stand for the file.
+        notes.extend(values::notes(&view, &class, signed).into_iter().filter(|n| !file_notes.contains(n)));
+    }
+    let (windows, voi_luts, _) = voi(&view, signed || rescale.intercept < 0.0);
     let mut frame = Frame::new(m.columns, m.rows, samples, rescale).map_err(|e| Fault::ImageModule(e.to_string()))?;
     frame.padding = padding(&view, colour);
     let inverse = file.object().text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     let inverted = !colour && (raw.photometric == Photometric::Monochrome1 || inverse);
-    Ok(Decoded { frame, windows, voi_luts, inverted, unit, notes })
+    Ok(Decoded { frame, windows, voi_luts, inverted, unit, file_notes, notes })
 }
 
 /// From raw samples to what the core draws.
@@ -280,130 +278,6 @@ fn samples(file: &DicomFile, raw: &RawFrame, signed: bool, stored: u32) -> Resul
     })
 }
 
-/// The modality LUT and the unit that it gives, where there is one (C.11.1).
-fn modality_lut(view: &FrameView<'_>, signed: bool) -> Option<Result<(Lut, String), String>> {
-    let item = view.within(PIXEL_VALUE_TRANSFORMATION).first(Tag(0x0028, 0x3000))?;
-    let unit = match item.text(Tag(0x0028, 0x3004)).as_str() {
-        "HU" => "HU".to_string(),
-        _ => String::new(),
-    };
-    Some(Lut::read(item, signed).map(|l| (l, unit)))
-}
-
-fn apply(samples: &Samples, lut: &Lut) -> Vec<f32> {
-    let go = |x: f64| f32::from(lut.apply(x));
-    match samples {
-        Samples::U8(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        Samples::I16(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        Samples::U16(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        Samples::I32(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        Samples::U32(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        Samples::F32(v) => v.iter().map(|&x| go(f64::from(x))).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Slope and intercept of a frame. A segmentation's are not applied; a dose has its own factor.
-fn rescale_of(view: &FrameView<'_>, class: &str) -> (Rescale, Option<String>) {
-    if class == SEGMENTATION {
-        return (Rescale::default(), None);
-    }
-    if class == RT_DOSE {
-        let slope = view.object.number(Tag(0x3004, 0x000E)).filter(|s| *s > 0.0);
-        return (Rescale { slope: slope.unwrap_or(1.0), intercept: 0.0 }, None);
-    }
-    let o = view.within(PIXEL_VALUE_TRANSFORMATION);
-    let told = o.get(Tag(0x0028, 0x1053)).is_some() || o.get(Tag(0x0028, 0x1052)).is_some();
-    if !told {
-        return (Rescale::default(), None);
-    }
-    let (slope, intercept) = (o.number(Tag(0x0028, 0x1053)), o.number(Tag(0x0028, 0x1052)).unwrap_or(0.0));
-    match slope {
-        Some(slope) if slope != 0.0 => (Rescale { slope, intercept }, None),
-        None if o.get(Tag(0x0028, 0x1053)).is_none() => (Rescale { slope: 1.0, intercept }, None),
-        _ => (
-            Rescale { slope: 1.0, intercept },
-            Some("the rescale slope is no number above or below 0; 1 is taken".into()),
-        ),
-    }
-}
-
-/// The unit of the values after rescale.
-pub(crate) fn unit_of(view: &FrameView<'_>, class: &str) -> String {
-    let o = view.object;
-    if class == RT_DOSE {
-        return if o.text(Tag(0x3004, 0x0002)).eq_ignore_ascii_case("GY") { "Gy".into() } else { String::new() };
-    }
-    let modality = o.text(Tag(0x0008, 0x0060));
-    match o.text(Tag(0x0054, 0x1001)).as_str() {
-        "BQML" => return "Bq/mL".into(),
-        "GML" => return "g/mL".into(),
-        "CNTS" => return "counts".into(),
-        "PROPCNTS" => return "proportional to counts".into(),
-        "PROPCPS" => return "proportional to counts per second".into(),
-        _ => {}
-    }
-    let t = view.within(PIXEL_VALUE_TRANSFORMATION);
-    let rescaled = t.get(Tag(0x0028, 0x1052)).is_some();
-    match (t.text(Tag(0x0028, 0x1054)).as_str(), modality.as_str()) {
-        ("HU", _) => "HU".into(),
-        // Rescale Type is not required in a CT image; without it the values are HU (C.8.2.1.1.2), localizers excepted.
-        ("" | "US", "CT") if rescaled => {
-            let localizer = o.texts(Tag(0x0008, 0x0008)).iter().any(|v| v == "LOCALIZER");
-            if localizer { String::new() } else { "HU".into() }
-        }
-        _ => String::new(),
-    }
-}
-
-/// Windows and VOI LUTs of a frame, and what was wrong with them.
-pub(crate) fn voi(view: &FrameView<'_>, signed: bool) -> (Vec<(String, Window)>, Vec<Lut>, Vec<String>) {
-    let o = view.within(FRAME_VOI_LUT);
-    let mut notes = Vec::new();
-    let (centres, widths) = (o.numbers(Tag(0x0028, 0x1050)), o.numbers(Tag(0x0028, 0x1051)));
-    if centres.len() != widths.len() {
-        notes.push(format!("{} window centres and {} widths", centres.len(), widths.len()));
-    }
-    let names = o.texts(Tag(0x0028, 0x1055));
-    let function = match o.text(Tag(0x0028, 0x1056)).to_ascii_uppercase().as_str() {
-        "LINEAR_EXACT" => VoiFunction::LinearExact,
-        "SIGMOID" => VoiFunction::Sigmoid,
-        _ => VoiFunction::Linear,
-    };
-    let mut windows = Vec::new();
-    for (i, (c, w)) in centres.iter().zip(&widths).enumerate() {
-        let name = names.get(i).map(|n| crate::text::safe(n)).unwrap_or_default();
-        match (c, w) {
-            (Some(center), Some(width)) if *width >= 1.0 || *width > 0.0 && function != VoiFunction::Linear => {
-                windows.push((name, Window { center: *center, width: *width, function }));
-            }
-            // Parametric maps come with LINEAR windows narrower than 1, which are meant exactly.
-            (Some(center), Some(width)) if *width > 0.0 => {
-                windows.push((name, Window { center: *center, width: *width, function: VoiFunction::LinearExact }));
-            }
-            _ => notes.push("a window without width is left out".into()),
-        }
-    }
-    let mut luts = Vec::new();
-    for item in o.items(Tag(0x0028, 0x3010)) {
-        match Lut::read(item, signed) {
-            Ok(lut) => luts.push(lut),
-            Err(reason) => notes.push(format!("a VOI LUT is left out: {reason}")),
-        }
-    }
-    (windows, luts, notes)
-}
-
-/// Pixel Padding Value and Range Limit (C.7.5.1.1.2), in stored values.
-fn padding(view: &FrameView<'_>, colour: bool) -> Option<(f64, f64)> {
-    if colour {
-        return None;
-    }
-    let value = view.object.number(Tag(0x0028, 0x0120))?;
-    let limit = view.object.number(Tag(0x0028, 0x0121)).unwrap_or(value);
-    Some((value.min(limit), value.max(limit)))
-}
-
 pub(crate) fn open_stored(file: &OpenFile, frames: FrameSelection) -> Result<StoredPixels, Fault> {
     match &file.content {
         Content::Dicom { file, pixels: cell } => {
@@ -426,7 +300,7 @@ pub(crate) fn open_stored(file: &OpenFile, frames: FrameSelection) -> Result<Sto
                         _ => "MONOCHROME2",
                     },
                     bytes: Vec::new(),
-                    notes: file.notes.iter().chain(&source.notes).cloned().collect(),
+                    notes: file.notes.iter().chain(&source.notes).chain(&source.pixel_notes).cloned().collect(),
                 });
                 out.frames += 1;
                 out.bytes.extend(bytes);
@@ -461,7 +335,7 @@ pub(crate) fn open_stored(file: &OpenFile, frames: FrameSelection) -> Result<Sto
                     dtype,
                     photometric: if samples == 3 { "RGB" } else { "MONOCHROME2" },
                     bytes: Vec::new(),
-                    notes: decoded.notes.clone(),
+                    notes: decoded.file_notes.clone(),
                 });
                 out.frames += 1;
                 out.bytes.extend(bytes);

@@ -6,7 +6,7 @@ use lightbox_core::Window;
 use lightbox_core::measure::Calibration;
 
 use crate::attr::Attributes;
-use crate::decode::{unit_of, voi};
+use crate::check;
 use crate::error::Fault;
 use crate::file::DicomFile;
 use crate::groups::{
@@ -15,8 +15,10 @@ use crate::groups::{
 use crate::index::{Patient, Source};
 use crate::pixels::fragments::Fragments;
 use crate::pixels::module::{ImageModule, Photometric};
+use crate::pixels::native_frames;
 use crate::syntax::{self, Packing};
 use crate::text::{self, safe};
+use crate::values::{unit_of, voi};
 
 /// What may tell frames at one position from each other, in the order in which it is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,23 +202,19 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
         return Err(Fault::TransferSyntax { name: syntax::name(&file.syntax), uid: file.syntax.clone() });
     }
     notes.extend(module.notes.iter().cloned());
+    notes.extend(check::notes(file, &module));
     let frames = match module.place.length {
         Some(length) if module.packing == Packing::Native => {
-            let n = module.native_frames(length);
-            if n == 0 {
-                return Err(Fault::CutOff(format!(
-                    "a frame of {} x {} pixels needs {} bytes, {length} are there",
-                    module.columns,
-                    module.rows,
-                    module.native_bits().div_ceil(8)
-                )));
-            }
+            let (n, note) = native_frames(&module, length)?;
+            notes.extend(note);
             n
         }
         Some(_) => return Err(Fault::ImageModule("its compressed pixel data has no pieces".into())),
         None if module.frames_told > 1 => {
             let rle = module.packing == Packing::Rle;
-            Fragments::read(&file.bytes, module.place.offset, o, module.frames_told, rle)?.frames.len()
+            let f = Fragments::read(&file.bytes, module.place.offset, o, module.frames_told, rle)?;
+            notes.extend(f.notes);
+            f.frames.len()
         }
         None => 1,
     };
@@ -244,16 +242,6 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
             }
         })
         .collect();
-    let wrong = |tag: Tag, good: bool| o.get(tag).is_some() && !o.texts(tag).is_empty() && !good;
-    if wrong(Tag(0x0020, 0x0037), first.orientation().is_some()) {
-        notes.push("the image orientation is none and is left out".into());
-    }
-    if wrong(Tag(0x0020, 0x0032), first.position().is_some()) {
-        notes.push("the image position is none and is left out".into());
-    }
-    if wrong(Tag(0x0028, 0x0030), first.pixel_spacing().is_some()) {
-        notes.push("the pixel spacing is none and is left out".into());
-    }
     let inverse = o.text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     Ok(ImageHead {
         rows: module.rows,

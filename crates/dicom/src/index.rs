@@ -96,6 +96,22 @@ pub struct Series {
     pub objects: Vec<ObjectRef>,
 }
 
+impl Series {
+    /// The stacks that `lightbox volume` numbers: those with a place in the patient. A single image that lies as a
+    /// volume of the series does, yet has another size, is a stray and none of them.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<&Stack> {
+        let is_stray = |s: &Stack| {
+            s.frames.len() == 1
+                && self.stacks.iter().filter(|v| v.frames.len() > 1).any(|v| match (&s.geometry, &v.geometry) {
+                    (Some(a), Some(b)) => (0..2).all(|axis| a.direction(axis).distance(b.direction(axis)) < 1e-4),
+                    _ => false,
+                })
+        };
+        self.stacks.iter().filter(|s| s.geometry.is_some() && !is_stray(s)).collect()
+    }
+}
+
 /// A DICOM object that is not an image for a viewport.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectRef {

@@ -60,7 +60,7 @@ fn series(s: &Series) -> Value {
         "spacing_mm": spacing,
         "calibration": first.map(|k| k.calibration.note()),
         "orientation": orientation,
-        "volumes": s.stacks.iter().filter(|k| k.geometry.is_some()).count(),
+        "volumes": s.volumes().len(),
         "volume": s.stacks.iter().any(|k| k.is_volume),
         "stacks": s.stacks.iter().map(|k| json!({"key": k.key, "slices": k.frames.len(), "rows": k.rows,
             "columns": k.columns, "volume": k.is_volume, "affine_lps": k.geometry.as_ref().map(|g| g.affine_lps())}))

@@ -3,6 +3,7 @@
 mod archive;
 mod attr;
 mod bytes;
+mod check;
 mod compose;
 pub mod decode;
 mod element;
@@ -24,6 +25,7 @@ pub mod nrrd;
 mod parse;
 pub mod phantom;
 mod pixels;
+mod resample;
 pub mod scan;
 pub mod seg;
 mod split;
@@ -31,6 +33,7 @@ mod stacks;
 pub mod store;
 mod syntax;
 mod text;
+mod values;
 pub mod volume;
 pub mod warning;
 

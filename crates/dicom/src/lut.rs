@@ -86,13 +86,15 @@ fn words(data: &[u8], n: usize, bits: u32) -> Vec<u16> {
 pub(crate) struct Palette {
     first: f64,
     colours: Vec<[u8; 3]>,
+    /// What is amiss with it.
+    pub(crate) note: Option<String>,
 }
 
 impl Palette {
     /// From the Palette Color Lookup Table module (C.7.9), segmented tables included.
     pub(crate) fn read(o: &InMemDicomObject, signed: bool) -> Result<Self, String> {
         let mut channels = Vec::new();
-        let mut first = 0.0;
+        let (mut first, mut note) = (0.0, None);
         for c in 0..3 {
             let d = o.numbers(Tag(0x0028, 0x1101 + c));
             let [Some(n), Some(f), Some(bits)] = d[..] else {
@@ -115,12 +117,15 @@ impl Palette {
             let shift = if entries.iter().any(|&v| v > 255) { 8 } else { 0 };
             let mut channel: Vec<u8> = entries.into_iter().map(|v| (v >> shift) as u8).collect();
             let last = channel.last().copied().unwrap_or(0);
+            if channel.len() < n {
+                note = Some(format!("the palette has {} of {n} entries; the last one holds beyond", channel.len()));
+            }
             channel.resize(n.max(1), last);
             channels.push(channel);
         }
         let n = channels.iter().map(Vec::len).min().unwrap_or(0);
         let colours = (0..n).map(|i| [channels[0][i], channels[1][i], channels[2][i]]).collect();
-        Ok(Self { first, colours })
+        Ok(Self { first, colours, note })
     }
 
     /// The colour of an index.

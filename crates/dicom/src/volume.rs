@@ -12,6 +12,8 @@ use crate::index::Stack;
 use crate::store::Opener;
 use crate::warning::{Warning, WarningKind};
 
+pub use crate::resample::resample;
+
 /// Decodes all frames of a stack. `progress` gets (frames done, frames) from any thread, `cancelled` is asked before each
 /// frame. A frame that cannot be decoded is left out with a warning as long as another one can be.
 ///
@@ -51,6 +53,7 @@ pub fn load_with(
             }
             let out = opener.decode(frame).map(|d| {
                 let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+                // Those of the file stand among the warnings of the scan.
                 for note in d.notes {
                     match notes.iter_mut().find(|(n, _)| *n == note) {
                         Some((_, n)) => *n += 1,

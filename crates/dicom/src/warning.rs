@@ -25,6 +25,8 @@ pub enum WarningKind {
     NoPosition,
     /// The file holds fewer frames than it says.
     MissingFrames,
+    /// The volume was interpolated from uneven or leaning slices, because it was asked for.
+    Resampled,
     /// Something in the header is wrong and was put right or left out.
     Header,
 }

@@ -18,6 +18,7 @@ pub(crate) mod rle;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attr::Attributes;
+use crate::check;
 use crate::error::Fault;
 use crate::file::{DicomFile, inflate};
 use crate::syntax::Packing;
@@ -72,7 +73,31 @@ pub(crate) struct PixelSource {
     /// For encapsulated data.
     fragments: Option<Fragments>,
     frames: usize,
+    /// What is amiss with the file, as a scan tells too.
     pub(crate) notes: Vec<String>,
+    /// What only the opening of the pixels shows.
+    pub(crate) pixel_notes: Vec<String>,
+}
+
+/// Frames of native data of `length` bytes and what is amiss with them.
+pub(crate) fn native_frames(m: &ImageModule, length: u64) -> Result<(usize, Option<String>), Fault> {
+    let frames = m.native_frames(length);
+    if frames == 0 {
+        return Err(Fault::CutOff(format!(
+            "a frame of {} x {} pixels needs {} bytes, {length} are there",
+            m.columns,
+            m.rows,
+            m.native_bits().div_ceil(8)
+        )));
+    }
+    let note = if (frames as u64).saturating_mul(m.native_bits()).div_ceil(8) > length {
+        Some("the pixel data is cut off; what is missing is filled".to_string())
+    } else if frames == m.frames_told && m.place.claimed.is_some_and(|c| c > length) {
+        Some("the pixel data claims more bytes than follow".to_string())
+    } else {
+        None
+    };
+    Ok((frames, note))
 }
 
 impl PixelSource {
@@ -83,38 +108,31 @@ impl PixelSource {
             return Err(Fault::TransferSyntax { name: crate::syntax::name(&file.syntax), uid: file.syntax.clone() });
         }
         let mut notes = module.notes.clone();
+        notes.extend(check::notes(file, &module));
+        let mut pixel_notes = Vec::new();
         let (fragments, frames) = match module.place.length {
             Some(length) => {
                 if module.packing != Packing::Native {
                     return Err(Fault::ImageModule("its compressed pixel data has no pieces".into()));
                 }
-                let frames = module.native_frames(length);
-                if frames == 0 {
-                    return Err(Fault::CutOff(format!(
-                        "a frame of {} x {} pixels needs {} bytes, {length} are there",
-                        module.columns,
-                        module.rows,
-                        module.native_bits().div_ceil(8)
-                    )));
-                }
-                if frames < module.frames_told {
-                    notes.push(format!("{} frames are told, {frames} are there", module.frames_told));
-                } else if (frames as u64).saturating_mul(module.native_bits()).div_ceil(8) > length {
-                    notes.push("the pixel data is cut off; what is missing is filled".into());
-                } else if module.place.claimed.is_some_and(|c| c > length) {
-                    notes.push("the pixel data claims more bytes than follow".into());
-                }
+                let (frames, note) = native_frames(&module, length)?;
+                notes.extend(note);
                 (None, frames)
             }
             None => {
                 let rle = module.packing == Packing::Rle;
                 let f = Fragments::read(&file.bytes, module.place.offset, file.object(), module.frames_told, rle)?;
-                notes.extend(f.notes.iter().cloned());
+                // A scan does not look at the pieces of a single frame.
+                let to = if module.frames_told == 1 { &mut pixel_notes } else { &mut notes };
+                to.extend(f.notes.iter().cloned());
                 let frames = f.frames.len();
                 (Some(f), frames)
             }
         };
-        Ok(Self { module, fragments, frames, notes })
+        if frames < module.frames_told {
+            notes.push(format!("{} frames are told, {frames} are there", module.frames_told));
+        }
+        Ok(Self { module, fragments, frames, notes, pixel_notes })
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -341,7 +359,7 @@ impl PixelSource {
         }
         let mut here = self.module.clone();
         here.high_bit = here.stored - 1;
-        Self { module: here, fragments: None, frames: 0, notes: Vec::new() }.signed(pattern)
+        Self { module: here, fragments: None, frames: 0, notes: Vec::new(), pixel_notes: Vec::new() }.signed(pattern)
     }
 
     /// Uncompressed bytes of one frame.

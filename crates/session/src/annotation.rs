@@ -102,7 +102,11 @@ impl Reading {
             Self::Angle { .. } => String::new(),
             Self::Ellipse { calibration, stats, unit, .. } => {
                 let mut out = match stats {
-                    Some(s) => format!("mean {:.1} SD {:.1} {unit}", s.mean, s.sd),
+                    Some(s) => {
+                        // A minus as wide as the figures, as in every other number of the window.
+                        let mean = format!("{:.1}", s.mean).replace('-', "−");
+                        format!("mean {mean} SD {:.1} {unit}", s.sd)
+                    }
                     None => String::new(),
                 };
                 if !calibration.note().is_empty() {

@@ -35,4 +35,7 @@ pub use lightbox_dicom::{FrameRef, Patient, Series, Skipped, Source, Stack, Stud
 pub use lightbox_model::card;
 /// The types of the report that are part of the state.
 pub use lightbox_report::document as report;
+/// The names of the report's templates.
+pub use lightbox_report::template as report_template;
+pub use models::models_in;
 pub use session::{JobInfo, JobKind, ReportState, Session};

@@ -184,9 +184,11 @@ impl OpenStack {
     #[must_use]
     pub fn title(&self) -> String {
         let mut title = if self.series.description.is_empty() {
-            match self.series.number {
-                Some(n) => format!("{} series {n}", self.series.modality),
-                None => self.series.modality.clone(),
+            match (self.series.modality.as_str(), self.series.number) {
+                ("", Some(n)) => format!("Series {n}"),
+                ("", None) => "Series without a name".to_owned(),
+                (modality, Some(n)) => format!("{modality} series {n}"),
+                (modality, None) => format!("{modality} series"),
             }
         } else {
             self.series.description.clone()

@@ -64,3 +64,16 @@ impl ModelInfo {
         String::new()
     }
 }
+
+/// The models in a folder, for a check of what is shipped.
+#[must_use]
+pub fn models_in(dir: &std::path::Path) -> Vec<ModelInfo> {
+    let store = lightbox_model::Store::discover(&[dir.to_owned()], None);
+    store.entries().iter().map(ModelInfo::of).collect()
+}
+
+impl ModelInfo {
+    pub(crate) fn of(e: &lightbox_model::Entry) -> Self {
+        Self { id: e.id.clone(), dir: e.dir.clone(), card: e.card.clone(), problem: e.problem.clone() }
+    }
+}

@@ -76,13 +76,7 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
 
 fn models(cx: &JobCx) -> Vec<ModelInfo> {
     let store = lightbox_model::Store::discover(&cx.places.weights, cx.places.models.as_deref());
-    let info = |e: &lightbox_model::Entry| ModelInfo {
-        id: e.id.clone(),
-        dir: e.dir.clone(),
-        card: e.card.clone(),
-        problem: e.problem.clone(),
-    };
-    store.entries().iter().map(info).collect()
+    store.entries().iter().map(ModelInfo::of).collect()
 }
 
 /// Writes a file beside its place, waits until it is on the disk, then puts it there: what was there stays whole until

@@ -1,0 +1,8 @@
+//! Files made byte by byte, so that they may be right, odd or hostile: what comes out of them is compared with what was
+//! put in.
+
+mod geometry;
+mod resample;
+mod series;
+mod splitting;
+mod writer;

@@ -31,9 +31,11 @@ pub fn haloed(painter: &Painter, tokens: &Tokens, points: Vec<Pos2>, closed: boo
     painter.add(line(width_px, colour));
 }
 
-/// The same, dashed.
+/// An open line with its halo, dashed. The halo is whole: between the dashes it reads as the dark half of the line, on
+/// white as on black.
 pub fn haloed_dashes(painter: &Painter, tokens: &Tokens, points: &[Pos2], width_px: f32, colour: Color32) {
-    let (dash, gap) = (6.0, 4.0);
-    painter.extend(Shape::dashed_line(points, Stroke::new(px(painter, width_px + 2.0), halo(tokens)), dash, gap));
-    painter.extend(Shape::dashed_line(points, Stroke::new(px(painter, width_px), colour), dash, gap));
+    const DASH_PT: f32 = 4.0;
+    const GAP_PT: f32 = 3.0;
+    painter.add(Shape::line(points.to_vec(), Stroke::new(px(painter, width_px + 2.0), halo(tokens))));
+    painter.extend(Shape::dashed_line(points, Stroke::new(px(painter, width_px), colour), DASH_PT, GAP_PT));
 }

@@ -1,8 +1,7 @@
 //! The scale bar: a round length near a fifth of the viewport.
 
-use egui::{Align2, Painter, Pos2, Ui, pos2};
+use egui::{Align2, Painter, Rect, Ui, pos2};
 
-use super::haloed;
 use crate::fonts::{Weight, font};
 use crate::theme::Tokens;
 use crate::views::place::Placement;
@@ -30,16 +29,27 @@ pub fn paint(ui: &Ui, painter: &Painter, tokens: &Tokens, place: &Placement, cor
     if middle - length / 2.0 < place.rect.center().x + 16.0 {
         return;
     }
-    let y = place.rect.bottom() - 16.0;
-    let (x0, x1) = ((middle - length / 2.0).round(), (middle + length / 2.0).round());
-    let up = |x: f32, h: f32| -> Pos2 { pos2(x, y - h) };
-    let mut comb = vec![up(x0, 6.0), up(x0, 0.0)];
-    for i in 1..5 {
-        let x = (x0 + (x1 - x0) * i as f32 / 5.0).round();
-        comb.extend([up(x, 0.0), up(x, 3.0), up(x, 0.0)]);
+    let ppp = painter.pixels_per_point();
+    let snap = |v: f32| (v * ppp).round() / ppp;
+    let y = snap(place.rect.bottom() - 16.0);
+    let (x0, x1) = (snap(middle - length / 2.0), snap(middle + length / 2.0));
+    // Whole pixels, not lines: a stroke of one pixel between two pixels would be grey over both.
+    let one = 1.0 / ppp;
+    let mut bars = vec![Rect::from_min_max(pos2(x0, y), pos2(x1 + one, y + one))];
+    for i in 0..=5 {
+        let x = snap(x0 + (x1 - x0) * i as f32 / 5.0);
+        let height = if i == 0 || i == 5 { 6.0 } else { 3.0 };
+        bars.push(Rect::from_min_max(pos2(x, y - height), pos2(x + one, y)));
     }
-    comb.extend([up(x1, 0.0), up(x1, 6.0)]);
-    haloed(painter, tokens, comb, false, 1.0, tokens.ov);
+    let halo = super::halo(tokens);
+    painter.rect_filled(bars[0].expand(one), 0, halo);
+    for tick in &bars[1..] {
+        // Down to where the halo of the bar begins, so that nowhere two halos lie on each other.
+        painter.rect_filled(tick.expand(one).with_max_y(y - one), 0, halo);
+    }
+    for bar in bars {
+        painter.rect_filled(bar, 0, tokens.ov);
+    }
     let text = if mm < 1.0 { format!("{mm:.1} mm") } else { format!("{mm:.0} mm") };
     let at = pos2((x0 + x1) / 2.0, y - 7.0);
     outlined_text(ui, at, Align2::CENTER_BOTTOM, &text, font(11.0, Weight::Medium), tokens.ov);

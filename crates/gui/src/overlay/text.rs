@@ -49,7 +49,9 @@ pub fn corners(s: &Session, slot: usize, open: &OpenStack, place: &Placement, pp
     let number = open.series.number.map_or(String::new(), |n| format!("Series {n}"));
     let title = open.title();
     out[3][0] = if native {
-        if number.is_empty() || title.is_empty() { format!("{number}{title}") } else { format!("{number}, {title}") }
+        // A series without a description is called by its number, which need not be said twice.
+        let named = !open.series.description.is_empty() && !number.is_empty();
+        if named { format!("{number}, {title}") } else { title }
     } else {
         let of = if number.is_empty() { title } else { number.to_lowercase() };
         format!("{}, MPR of {of}", view.plane.name())

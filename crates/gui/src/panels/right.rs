@@ -64,7 +64,7 @@ fn rail(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
 fn icon(tab: PanelTab) -> Icon {
     match tab {
         PanelTab::Ai => icons::CPU,
-        PanelTab::Masks => icons::PROHIBIT,
+        PanelTab::Masks => icons::SELECTION_BACKGROUND,
         PanelTab::Measure => icons::RULER,
         PanelTab::Report => icons::FILE_TEXT,
         PanelTab::Info => icons::INFO,

@@ -275,15 +275,19 @@ fn messages(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         return;
     }
     let most = ui.available_height() * 0.6;
+    // As high as what was in it a frame ago: a panel does not know before it is drawn, and a button that is cut off is
+    // no offer.
+    let height_id = Id::unique("height of the messages");
+    let height = ui.data(|data| data.get_temp::<f32>(height_id)).unwrap_or(160.0).min(most);
     Panel::bottom("messages of the study list")
         .frame(egui::Frame::new())
         .show_separator_line(false)
         .resizable(false)
-        .max_size(most)
+        .exact_size(height)
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
             hair(ui, 0.0);
-            ScrollArea::vertical().max_height(most - 1.0).show(ui, |ui| {
+            let content = ScrollArea::vertical().max_height(height - 1.0).show(ui, |ui| {
                 ui.add_space(8.0);
                 beside(ui, 8.0, |ui| {
                     if let Some(job) = scan {
@@ -315,6 +319,11 @@ fn messages(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                     }
                 });
             });
+            let wanted = (content.content_size.y + 1.0).ceil();
+            if ui.data(|data| data.get_temp::<f32>(height_id)) != Some(wanted) {
+                ui.data_mut(|data| data.insert_temp(height_id, wanted));
+                ui.ctx().request_repaint();
+            }
         });
 }
 

@@ -46,7 +46,7 @@ pub(super) fn show(
     };
     let items: Vec<TrustItem<'_>> = items.iter().map(|(mark, text)| TrustItem { mark: *mark, text }).collect();
     ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| ui.add(TrustBar { items: &items, end: &end }));
-    if cx.session.workspace.active == slot && cx.session.workspace.layout.slots() > 1 {
+    if cx.session.workspace.active == slot && open.is_some() {
         let line = Stroke::new(1.0, cx.tokens.acc);
         ui.painter().rect_stroke(whole, 0, line, StrokeKind::Inside);
     }
@@ -217,7 +217,7 @@ fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
     }
     let centre = Rect::from_center_size(rect.center(), vec2(240.0_f32.min(rect.width() - 16.0), 120.0));
     ui.scope_builder(UiBuilder::new().max_rect(centre), |ui| {
-        let button = Button::new("Open folder").key("Ctrl+O");
+        let button = Button::new("Open folder").key("Ctrl O");
         if empty_state(ui, crate::icons::FOLDER_OPEN, "Choose a series from the list, or open a study.", button)
             .clicked()
         {

@@ -140,7 +140,7 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
         |ui| {
             words(ui, &model.card.name, BODY, Weight::Medium, t.t1);
             if outside {
-                ui.add(Chip::new("Outside its card").icon(icons::WARNING).tone(Tone::Warn));
+                outside_mark(ui, t);
             }
         },
     );
@@ -152,6 +152,14 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
         let detail = if job.detail.is_empty() { "waiting" } else { &job.detail };
         ui.add(Progress::new(&job.title, job.fraction.unwrap_or(0.0)).text(detail));
     }
+}
+
+/// The triangle of a model that is outside its card; the section below says in words why.
+fn outside_mark(ui: &mut Ui, t: &crate::theme::Tokens) {
+    let (place, mark) = ui.allocate_exact_size(vec2(size::ICON[1], 20.0), Sense::hover());
+    crate::widgets::paint_icon(ui.painter(), icons::WARNING, place.center(), size::ICON[1], t.warn);
+    mark.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Outside its card"));
+    mark.on_hover_text("Outside its card");
 }
 
 /// The segments that a model made, as they are now.

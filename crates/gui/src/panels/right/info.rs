@@ -101,6 +101,7 @@ fn series(open: &OpenStack) -> Lines {
                 "L" => "left".to_owned(),
                 "R" => "right".to_owned(),
                 "B" => "both".to_owned(),
+                "U" => "unpaired".to_owned(),
                 other => other.to_owned(),
             },
         ),

@@ -30,7 +30,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         ui.add_space(48.0);
         part(ui, |ui| {
             let button = Button::new("Open folder").key("Ctrl O");
-            if empty_state(ui, icons::PROHIBIT, "Open an image to draw segments on it.", button).clicked() {
+            if empty_state(ui, icons::SELECTION_BACKGROUND, "Open an image to draw segments on it.", button).clicked() {
                 out.dialog(DialogRequest::OpenFolder);
             }
         });
@@ -43,7 +43,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             problems(ui, cx, out, ProblemPlace::Masks);
             ui.add_space(36.0);
             let add = Button::new("Add a segment").icon(icons::PLUS);
-            if empty_state(ui, icons::PROHIBIT, "No segment is drawn on this series.", add).clicked() {
+            if empty_state(ui, icons::SELECTION_BACKGROUND, "No segment is drawn on this series.", add).clicked() {
                 out.command(Command::AddSegment { name: None });
             }
             ui.add_space(8.0);

@@ -70,8 +70,9 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, annotation: &A
     } else {
         open.title()
     };
-    let parts = [detail, place, if count > 1 { open.title() } else { String::new() }];
-    let second: Vec<String> = parts.into_iter().filter(|text| !text.is_empty()).collect();
+    // The series is the last to be said: the plane and the numbers must not be cut off for it.
+    let title = if count > 1 && detail.is_empty() { open.title() } else { String::new() };
+    let second: Vec<String> = [place, detail, title].into_iter().filter(|text| !text.is_empty()).collect();
     let second = second.join(" · ");
     let chosen = cx.ui.selected == Some((open.id, annotation.id));
     let row = Row::new(&number).subtitle(&second).icon(icon(annotation.kind)).selected(chosen).show_with(ui, |ui| {

@@ -74,8 +74,8 @@ fn header(ui: &mut Ui, cx: &Cx<'_>, report: &ReportState, with_rejected: &mut bo
             }
         },
         |ui| {
-            let template = report.document.template.as_deref().unwrap_or("Report");
-            words(ui, template, TABLE, Weight::Medium, t.t1);
+            let template = report.document.template.as_deref().and_then(lightbox_session::report_template::by_name);
+            words(ui, template.map_or("Report", |t| &t.label), TABLE, Weight::Medium, t.t1);
             words(ui, &saved(report), NOTE, Weight::Regular, t.t3);
         },
     );

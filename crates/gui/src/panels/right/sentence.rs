@@ -107,6 +107,8 @@ fn field(ui: &mut Ui, id: Id, text: &mut String, ink: egui::Color32, hint: &str,
         ui.painter().layout_job(job)
     };
     let blank = text.is_empty();
+    // A field is as high as its lines here, not as a control; the words of the report stand as in a text.
+    let control = std::mem::replace(&mut ui.spacing_mut().interact_size.y, size::LINE[2]);
     let response = ui.add(
         TextEdit::multiline(text)
             .id(id)
@@ -117,6 +119,7 @@ fn field(ui: &mut Ui, id: Id, text: &mut String, ink: egui::Color32, hint: &str,
             .return_key(None)
             .layouter(&mut layouter),
     );
+    ui.spacing_mut().interact_size.y = control;
     if blank && !hint.is_empty() {
         let words = line_text(ui, hint, font(size::TEXT[2], Weight::Regular), t.t3, response.rect.width());
         paint_text(ui.painter(), words, response.rect, Align2::LEFT_CENTER);

@@ -1,5 +1,7 @@
 //! The command line as a script sees it: output, exit codes, files.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

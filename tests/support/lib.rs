@@ -11,6 +11,16 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// The built-in study, written once for all tests: it takes seconds in a build without optimisation. Kept for the next run.
+fn demo_folder() -> PathBuf {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let dir = std::env::temp_dir().join("lightbox-demo-for-tests");
+    ONCE.call_once(|| {
+        lightbox_dicom::phantom::write_demo_study(&dir).unwrap_or_else(|e| panic!("{e}"));
+    });
+    dir
+}
+
 /// A session with jobs that end where they begin.
 pub struct Desk {
     /// The state.
@@ -27,8 +37,7 @@ impl Desk {
     pub fn new(dir: &Path) -> Self {
         let places = Places {
             journal: dir.join("journal"),
-            // Written once for all tests of a run: it takes seconds in a build without optimisation.
-            demo: std::env::temp_dir().join(format!("lightbox-demo-of-{}", std::process::id())),
+            demo: demo_folder(),
             settings: dir.join("settings.json"),
             weights: vec![root().join("weights")],
             models: None,

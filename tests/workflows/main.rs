@@ -1,5 +1,7 @@
 //! What a reader does, as lists of commands, without a window.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+
 mod bad_input;
 mod reading;
 mod recovery;

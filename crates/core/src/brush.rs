@@ -103,7 +103,8 @@ fn voxel_box(
         }
         let l = (a[axis].min(b[axis]) - reach).floor().max(0.0);
         let h = (a[axis].max(b[axis]) + reach).ceil().min(dims[axis] as f64 - 1.0);
-        if !(l <= h) {
+        // Also when a bound is not a number.
+        if l.partial_cmp(&h).is_none_or(std::cmp::Ordering::is_gt) {
             return None;
         }
         low[axis] = l as usize;

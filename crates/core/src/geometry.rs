@@ -37,7 +37,7 @@ impl VolumeGeometry {
         let m = patient_from_voxel.matrix3;
         let scale = m.x_axis.length() * m.y_axis.length() * m.z_axis.length();
         let det = m.determinant();
-        if !patient_from_voxel.is_finite() || !(scale > 0.0) || det.abs() < 1e-6 * scale {
+        if !patient_from_voxel.is_finite() || scale <= 0.0 || det.abs() < 1e-6 * scale {
             return Err(GeometryError::Degenerate);
         }
         Ok(Self { dims, patient_from_voxel, voxel_from_patient: patient_from_voxel.inverse() })

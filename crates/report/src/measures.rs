@@ -16,6 +16,8 @@ use crate::findings::{Assertion, Finding, Side, Source, SourceKind, State};
 pub const LUNG_AREA_TERM: &str = "lung area";
 /// Term of the finding that holds the cardiothoracic ratio.
 pub const CTR_TERM: &str = "cardiothoracic ratio";
+/// Term of the finding that holds the inner width of the thorax, where the outlines say nothing of the heart.
+pub const THORAX_TERM: &str = "thoracic width";
 
 /// What a millimetre means on this image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +77,23 @@ pub struct LungGeometry {
 pub fn sentences(geometry: &LungGeometry, model: &str, sha256: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(lung_area(geometry, model, sha256));
-    findings.extend(cardiothoracic(geometry, model, sha256));
+    match cardiothoracic(geometry, model, sha256) {
+        Some(ratio) => findings.push(ratio),
+        None => findings.extend(thorax(geometry, model, sha256)),
+    }
     findings
+}
+
+/// The width alone, where the masks do not end at the heart and so allow no ratio.
+fn thorax(geometry: &LungGeometry, model: &str, sha256: &str) -> Option<Finding> {
+    let thorax_mm = positive(geometry.thoracic_width_mm).filter(|_| geometry.calibration != Calibration::None)?;
+    let mut attributes = Map::new();
+    attributes.insert("thoracic_width_mm".into(), whole(thorax_mm.round()));
+    attributes.insert("calibration".into(), json!(geometry.calibration));
+    attributes.insert("method".into(), json!("outer borders of the lung outlines"));
+    let mut finding = proposed("thoracic-width", THORAX_TERM, attributes, model, sha256);
+    finding.site = Some("thorax".into());
+    Some(finding)
 }
 
 fn lung_area(geometry: &LungGeometry, model: &str, sha256: &str) -> Option<Finding> {
@@ -186,7 +203,23 @@ mod tests {
 
     #[test]
     fn impossible_numbers_make_no_finding() {
-        let broken = LungGeometry { right_share: Some(f64::NAN), ratio: Some(1.4), ..measured(Calibration::Detector) };
+        let broken = LungGeometry {
+            right_share: Some(f64::NAN),
+            ratio: Some(1.4),
+            thoracic_width_mm: Some(-1.0),
+            ..measured(Calibration::Detector)
+        };
         assert!(sentences(&broken, "cxr-lungs", "ab12").is_empty());
+    }
+
+    #[test]
+    fn without_a_heart_the_width_of_the_thorax_is_all_that_is_said() {
+        let no_heart = LungGeometry { heart_width_mm: None, ratio: None, ..measured(Calibration::Detector) };
+        let findings = sentences(&no_heart, "cxr-lungs", "ab12");
+        assert_eq!(findings[1].term.as_deref(), Some(THORAX_TERM));
+        assert_eq!(findings[1].attribute_number("thoracic_width_mm"), Some(307.0));
+        assert_eq!(findings[1].attribute_number("ratio"), None);
+        let in_px = LungGeometry { calibration: Calibration::None, ..no_heart };
+        assert_eq!(sentences(&in_px, "cxr-lungs", "ab12").len(), 1, "no width without a millimetre");
     }
 }

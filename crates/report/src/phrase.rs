@@ -1,7 +1,7 @@
 //! The phrase grammar: one finding to one sentence, one examination to its name.
 
 use crate::findings::{Assertion, Change, Finding, Prior, Side};
-use crate::measures::{CTR_TERM, Calibration, LUNG_AREA_TERM};
+use crate::measures::{CTR_TERM, Calibration, LUNG_AREA_TERM, THORAX_TERM};
 
 /// The finding's term on one line, `None` where it has none.
 pub(crate) fn term_of(finding: &Finding) -> Option<String> {
@@ -77,6 +77,9 @@ pub(crate) fn measurement_label(finding: &Finding) -> Option<String> {
     if finding.term.as_deref() == Some(CTR_TERM) {
         return ctr_widths(finding);
     }
+    if finding.term.as_deref() == Some(THORAX_TERM) {
+        return thorax_width(finding);
+    }
     size_words(finding.size_mm.as_deref())
 }
 
@@ -85,6 +88,7 @@ pub(crate) fn finding_sentence(finding: &Finding, priors: &[Prior]) -> Option<St
     match finding.term.as_deref()? {
         LUNG_AREA_TERM => return lung_area_sentence(finding),
         CTR_TERM => return ctr_sentence(finding),
+        THORAX_TERM => return Some(format!("Inner width of the thorax {}.", thorax_width(finding)?)),
         _ => {}
     }
     let term = term_of(finding)?;
@@ -123,7 +127,7 @@ pub(crate) fn conclusion_sentence(finding: &Finding) -> Option<String> {
 
 /// Measured geometry alone is no conclusion; what it means is for the reader to say.
 pub(crate) fn is_conclusion(finding: &Finding) -> bool {
-    !matches!(finding.term.as_deref(), Some(LUNG_AREA_TERM | CTR_TERM) | None)
+    !matches!(finding.term.as_deref(), Some(LUNG_AREA_TERM | CTR_TERM | THORAX_TERM) | None)
 }
 
 fn subject(finding: &Finding, term: &str, assertion: Assertion) -> String {
@@ -224,7 +228,23 @@ fn change_words(finding: &Finding, priors: &[Prior]) -> String {
 fn lung_area_sentence(finding: &Finding) -> Option<String> {
     let right = finding.attribute_number("right_percent")?;
     let left = finding.attribute_number("left_percent")?;
-    Some(format!("Right lung {} % and left lung {} % of the lung area.", number(right), number(left)))
+    let areas = ["right_area_cm2", "left_area_cm2"].map(|name| finding.attribute_number(name));
+    let areas = match areas {
+        [Some(right), Some(left)] => format!(" ({} and {} cm²{})", number(right), number(left), calibrated(finding)),
+        _ => String::new(),
+    };
+    Some(format!("Right lung {} % and left lung {} % of the lung area{areas}.", number(right), number(left)))
+}
+
+fn thorax_width(finding: &Finding) -> Option<String> {
+    Some(format!("{} mm{}", number(finding.attribute_number("thoracic_width_mm")?), calibrated(finding)))
+}
+
+/// What a millimetre means, after a comma; empty where it is not told.
+fn calibrated(finding: &Finding) -> String {
+    let calibration = finding.attributes.as_ref().and_then(|a| a.get("calibration")).cloned().unwrap_or_default();
+    let words = serde_json::from_value::<Calibration>(calibration).ok().and_then(Calibration::words);
+    words.map(|words| format!(", {words}")).unwrap_or_default()
 }
 
 fn ctr_sentence(finding: &Finding) -> Option<String> {
@@ -237,10 +257,7 @@ fn ctr_sentence(finding: &Finding) -> Option<String> {
 fn ctr_widths(finding: &Finding) -> Option<String> {
     let heart = finding.attribute_number("heart_width_mm")?;
     let thorax = finding.attribute_number("thoracic_width_mm")?;
-    let calibration = finding.attributes.as_ref()?.get("calibration").cloned().unwrap_or_default();
-    let words = serde_json::from_value::<Calibration>(calibration).ok().and_then(Calibration::words);
-    let words = words.map(|words| format!(", {words}")).unwrap_or_default();
-    Some(format!("{} / {} mm{words}", number(heart), number(thorax)))
+    Some(format!("{} / {} mm{}", number(heart), number(thorax), calibrated(finding)))
 }
 
 fn sentence(text: &str) -> String {

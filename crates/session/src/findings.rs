@@ -56,7 +56,13 @@ fn lungs(s: &Session, open: &OpenStack) -> Vec<Finding> {
     };
     let (Some(right), Some(left)) = (lung("right"), lung("left")) else { return Vec::new() };
     let Some(frame) = right.mask.occupied().find(|k| left.mask.plane(*k).is_some()) else { return Vec::new() };
-    let geometry = lung_geometry(open, &right.mask, &left.mask, frame);
+    let mut geometry = lung_geometry(open, &right.mask, &left.mask, frame);
+    // A model may outline the lung behind the heart too; the shipped one does, as its card says. Then the gap between the
+    // outlines is no heart, and a ratio from it would be wrong by half. Only outlines that a person drew have one.
+    if [right, left].iter().any(|x| origin(x).is_some()) {
+        geometry.heart_width_mm = None;
+        geometry.ratio = None;
+    }
     let (model, sha256) = origin(right).or_else(|| origin(left)).unwrap_or_default();
     let mut findings = measures::sentences(&geometry, &model, &sha256);
     let accepted = [right, left].iter().all(|x| !document.proposed.contains(&x.id));
@@ -80,8 +86,9 @@ fn origin(segment: &Segment) -> Option<(String, String)> {
 }
 
 /// Areas and widths of two lung masks on one frame. Widths are measured along rows: the thorax from the outer edge of one
-/// lung to the outer edge of the other at the widest row, the heart as the widest gap between them in the lower half of
-/// the lungs' height (above it lie the vessels of the mediastinum).
+/// lung to the outer edge of the other at the widest row; the heart from its furthest border on one side to that on the
+/// other, in the lower half of the lungs' height (above it lie the vessels of the mediastinum) and above the diaphragm.
+/// A heart outside of a quarter to three quarters of the thorax is no heart, and is left out.
 #[must_use]
 pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) -> LungGeometry {
     let [columns, rows, _] = open.geometry().dims();
@@ -107,9 +114,15 @@ pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) 
         .collect();
     let thorax_px = both.iter().map(|(_, a, b)| b.1 + 1 - a.0).max();
     let middle = both.first().zip(both.last()).map(|(f, l)| (f.0 + l.0) / 2);
-    let heart_px = middle
-        .and_then(|m| both.iter().filter(|(r, ..)| *r >= m).map(|(_, a, b)| b.0.saturating_sub(a.1 + 1)).max())
-        .filter(|gap| *gap > 0);
+    let heart_px = middle.and_then(|m| {
+        let lower = || both.iter().filter(move |(r, ..)| *r >= m);
+        // Columns counted away from the middle on both sides, so that one walk serves both lungs.
+        let at_left = furthest(lower().map(|(_, a, _)| -(a.1 as i64)))?;
+        let at_right = furthest(lower().map(|(_, _, b)| b.0 as i64))?;
+        let gap = usize::try_from(at_right + at_left - 1).ok()?;
+        let thorax = thorax_px? as f64;
+        Some(gap).filter(|gap| (0.25..0.75).contains(&(*gap as f64 / thorax)))
+    });
     let (n_right, n_left) = (right.count() as f64, left.count() as f64);
     let known = calibration != measures::Calibration::None;
     let mm = |px: usize| px as f64 * column_mm;
@@ -123,6 +136,19 @@ pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) 
         ratio: heart_px.zip(thorax_px).map(|(h, t)| h as f64 / t as f64),
         calibration,
     }
+}
+
+/// How far the inner edge of a lung goes outwards from row to row, before the diaphragm: there it goes on nearly level,
+/// or jumps to what is left of the lung in the outer corner.
+fn furthest(edge: impl Iterator<Item = i64>) -> Option<i64> {
+    /// Rows over which the slope is looked at, so that one ragged row is no diaphragm.
+    const ROWS: usize = 4;
+    /// Columns outwards for a row down that no border of a heart has.
+    const STEEPEST: i64 = 2;
+    let edge: Vec<i64> = edge.collect();
+    let level = |i: &usize| edge.get(i + ROWS).is_some_and(|later| later - edge[*i] > STEEPEST * ROWS as i64);
+    let end = (0..edge.len()).find(level).unwrap_or(edge.len().saturating_sub(1));
+    edge[..=end.min(edge.len().checked_sub(1)?)].iter().max().copied()
 }
 
 /// Lengths that the reader drew, as measured findings without a name: the reader says what they are.

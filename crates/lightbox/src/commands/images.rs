@@ -19,7 +19,7 @@ pub(super) fn scan(paths: &[PathBuf], json: bool) -> Result<(), String> {
         return output::json(&lightbox_dicom::index_json(&index));
     }
     for study in &index.studies {
-        output::line(&format!("{} {} {}", study.date, study.description, study.uid).trim().to_owned());
+        output::line(format!("{} {} {}", study.date, study.description, study.uid).trim());
         for series in &study.series {
             let size = series.stacks.first().map_or(String::new(), |s| {
                 let spacing = s.geometry.as_ref().filter(|_| s.is_volume).map_or(String::new(), |g| {

@@ -54,7 +54,7 @@ pub(super) fn train(
     device: String,
 ) -> Result<(), String> {
     let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
-    let options = TrainOptions { resume, device, ..TrainOptions::default() };
+    let options = TrainOptions { resume, device };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };
     let report = run(&recipe, &data::root(root), out, &options, &cx).map_err(|e| e.to_string());
     output::progress_end();

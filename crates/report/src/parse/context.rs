@@ -179,7 +179,7 @@ pub(crate) fn judge(tokens: &[Token], sentence: &Range<usize>, cues: &[Cue], ter
                 verdict.historical = true;
             }
             Class::HistoricalAfter if !before && cue.tokens.start.saturating_sub(term.end) <= 6 => {
-                verdict.historical = true
+                verdict.historical = true;
             }
             Class::FamilyBefore if before && reaches(tokens, cues, cue, term) => verdict.family = true,
             _ => {}

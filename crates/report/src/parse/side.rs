@@ -144,7 +144,7 @@ pub(crate) fn bind(
     if let Some(word) = in_sentence().find(|word| word.tokens.start >= term.start && word.tokens.end <= term.end) {
         return Some(bound(word, false));
     }
-    let before = in_sentence().filter(|word| word.tokens.end <= term.start).next_back();
+    let before = in_sentence().rfind(|word| word.tokens.end <= term.start);
     let after = in_sentence().find(|word| word.tokens.start >= term.end);
     let gap_before = before.map(|word| word.tokens.end..term.start);
     let gap_after = after.map(|word| term.end..word.tokens.start);

@@ -1,7 +1,7 @@
 //! The project's own reports, and the engine that puts one error into each copy of them.
 
-pub mod mutate;
-pub mod words;
+pub(crate) mod mutate;
+pub(crate) mod words;
 
 use std::path::PathBuf;
 
@@ -9,19 +9,19 @@ use lightbox_report::FindingsFile;
 
 /// A report with its findings file.
 #[derive(Clone)]
-pub struct Case {
+pub(crate) struct Case {
     pub name: String,
     pub text: String,
     pub file: FindingsFile,
 }
 
 /// Where the test texts lie.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/report")
 }
 
 /// The clean reports of a set, by name.
-pub fn cases(set: &str) -> Vec<Case> {
+pub(crate) fn cases(set: &str) -> Vec<Case> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder().join(set))
         .unwrap()
         .map(|entry| entry.unwrap().path())

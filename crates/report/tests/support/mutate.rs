@@ -8,7 +8,7 @@ use super::Case;
 use super::words::{findings_start, impression_start, inserted, lengths, places, replaced, sentences};
 
 /// A variant with one error.
-pub struct Mutant {
+pub(crate) struct Mutant {
     pub rule: Rule,
     pub case: Case,
     /// What was done, for the list of misses.
@@ -35,7 +35,7 @@ impl Out<'_> {
 }
 
 /// All variants of a report.
-pub fn mutants(case: &Case) -> Vec<Mutant> {
+pub(crate) fn mutants(case: &Case) -> Vec<Mutant> {
     let mut out = Out { case, mutants: Vec::new() };
     sides(&mut out);
     denials(&mut out);
@@ -128,7 +128,7 @@ fn sides(out: &mut Out<'_>) {
             let one_sided = case.file.exam.as_ref().is_some_and(|exam| exam.laterality.is_some())
                 || places(text.lines().next().unwrap_or_default(), side).len() == 1;
             let before = text[..range.start].ends_with("the ");
-            let labelled = text[text[..range.start].rfind('\n').map_or(0, |at| at + 1)..]
+            let _labelled = text[text[..range.start].rfind('\n').map_or(0, |at| at + 1)..]
                 .split(':')
                 .next()
                 .is_some_and(|label| label.len() < 16 && !places(label, side).is_empty());
@@ -170,7 +170,7 @@ fn sides(out: &mut Out<'_>) {
     if let Some(side) = laterality {
         let other = if side == Side::Left { Side::Right } else { Side::Left };
         out.file(Rule::R01, "laterality of the header swapped", |case| {
-            case.file.exam.as_mut().unwrap().laterality = Some(other)
+            case.file.exam.as_mut().unwrap().laterality = Some(other);
         });
     }
     for (index, finding) in findings(case).iter().enumerate() {
@@ -523,7 +523,7 @@ fn patient(out: &mut Out<'_>) {
     }
     if text.contains("uterus") || text.contains("ovar") || text.contains("rostate") || text.contains("testi") {
         out.file(Rule::R08, "sex of the header turned", |case| {
-            case.file.patient.as_mut().unwrap().sex = Some(if female == Some(true) { "M" } else { "F" }.into())
+            case.file.patient.as_mut().unwrap().sex = Some(if female == Some(true) { "M" } else { "F" }.into());
         });
     }
     let age = case.file.patient.as_ref().and_then(|patient| patient.age).unwrap_or(50.0);
@@ -593,7 +593,7 @@ fn examination(out: &mut Out<'_>) {
             _ => "CT",
         };
         out.file(Rule::R10, format!("modality of the header is {other}"), |case| {
-            case.file.exam.as_mut().unwrap().modality = Some(other.into())
+            case.file.exam.as_mut().unwrap().modality = Some(other.into());
         });
     }
     if let (Some(series), Some(images)) = (exam.series, exam.images) {
@@ -740,7 +740,7 @@ fn safety(out: &mut Out<'_>) {
                 "Acute pulmonary embolism in the right lower lobe.",
                 "Nasogastric tube in the right main bronchus.",
             ] {
-                let full = if text.len() % 2 == 0 {
+                let full = if text.len().is_multiple_of(2) {
                     inserted(text, at, &format!("{sentence}\n\n"))
                 } else {
                     format!("{}\n{sentence}\n", text.trim_end())

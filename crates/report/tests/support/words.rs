@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Sentences of a text as byte ranges: a point, question mark or line break ends one.
-pub fn sentences(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut start = 0;
@@ -30,7 +30,7 @@ fn push(text: &str, range: Range<usize>, found: &mut Vec<Range<usize>>) {
 }
 
 /// Where the conclusion begins: the last heading that names one.
-pub fn impression_start(text: &str) -> Option<usize> {
+pub(crate) fn impression_start(text: &str) -> Option<usize> {
     ["impression", "conclusion", "summary", "opinion"]
         .iter()
         .filter_map(|word| text.to_lowercase().rfind(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n'))
@@ -38,7 +38,7 @@ pub fn impression_start(text: &str) -> Option<usize> {
 }
 
 /// Where the description begins, 0 where no heading says.
-pub fn findings_start(text: &str) -> usize {
+pub(crate) fn findings_start(text: &str) -> usize {
     ["findings", "report:", "description"]
         .iter()
         .filter_map(|word| text.to_lowercase().find(word).filter(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n'))
@@ -47,7 +47,7 @@ pub fn findings_start(text: &str) -> usize {
 }
 
 /// All places of a whole word, any case.
-pub fn places(text: &str, word: &str) -> Vec<Range<usize>> {
+pub(crate) fn places(text: &str, word: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
     let boundary = |at: usize| at == 0 || at >= lower.len() || !lower.as_bytes()[at].is_ascii_alphanumeric();
     lower
@@ -58,17 +58,17 @@ pub fn places(text: &str, word: &str) -> Vec<Range<usize>> {
 }
 
 /// The text with a range replaced.
-pub fn replaced(text: &str, range: &Range<usize>, with: &str) -> String {
+pub(crate) fn replaced(text: &str, range: &Range<usize>, with: &str) -> String {
     format!("{}{with}{}", &text[..range.start], &text[range.end..])
 }
 
 /// The text with a sentence put in before a byte position.
-pub fn inserted(text: &str, at: usize, sentence: &str) -> String {
+pub(crate) fn inserted(text: &str, at: usize, sentence: &str) -> String {
     format!("{}{sentence}{}", &text[..at], &text[at..])
 }
 
 /// Lengths in mm or cm: the range of the number, the number, the range of the unit.
-pub fn lengths(text: &str) -> Vec<(Range<usize>, f64, Range<usize>)> {
+pub(crate) fn lengths(text: &str) -> Vec<(Range<usize>, f64, Range<usize>)> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     for unit in [" mm", " cm"] {

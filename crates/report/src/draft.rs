@@ -264,6 +264,21 @@ mod tests {
         let uncalibrated = LungGeometry { calibration: Calibration::None, ..geometry };
         file.findings = Some(sentences(&uncalibrated, "cxr-lungs", "ab"));
         assert_eq!(texts(&file)[1], "Cardiothoracic ratio 0.41, estimated from the lung outlines.");
+        let areas = LungGeometry {
+            right_area_mm2: Some(19_620.0),
+            left_area_mm2: Some(20_580.0),
+            heart_width_mm: None,
+            ratio: None,
+            ..geometry
+        };
+        file.findings = Some(sentences(&areas, "cxr-lungs", "ab"));
+        assert_eq!(
+            texts(&file),
+            [
+                "Right lung 54 % and left lung 46 % of the lung area (196 and 206 cm², at the detector).",
+                "Inner width of the thorax 307 mm, at the detector."
+            ]
+        );
     }
 
     #[test]

@@ -19,6 +19,10 @@ pub const CTR_TERM: &str = "cardiothoracic ratio";
 /// Term of the finding that holds the inner width of the thorax, where the outlines say nothing of the heart.
 pub const THORAX_TERM: &str = "thoracic width";
 
+/// Term of a length that a person drew. What was measured is for that person to say: a name given here, a lesion say,
+/// would be a finding that nobody made.
+pub const LENGTH_TERM: &str = "measured length";
+
 /// What a millimetre means on this image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

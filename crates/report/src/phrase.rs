@@ -1,7 +1,7 @@
 //! The phrase grammar: one finding to one sentence, one examination to its name.
 
 use crate::findings::{Assertion, Change, Finding, Prior, Side};
-use crate::measures::{CTR_TERM, Calibration, LUNG_AREA_TERM, THORAX_TERM};
+use crate::measures::{CTR_TERM, Calibration, LENGTH_TERM, LUNG_AREA_TERM, THORAX_TERM};
 
 /// The finding's term on one line, `None` where it has none.
 pub(crate) fn term_of(finding: &Finding) -> Option<String> {
@@ -127,7 +127,7 @@ pub(crate) fn conclusion_sentence(finding: &Finding) -> Option<String> {
 
 /// Measured geometry alone is no conclusion; what it means is for the reader to say.
 pub(crate) fn is_conclusion(finding: &Finding) -> bool {
-    !matches!(finding.term.as_deref(), Some(LUNG_AREA_TERM | CTR_TERM | THORAX_TERM) | None)
+    !matches!(finding.term.as_deref(), Some(LUNG_AREA_TERM | CTR_TERM | THORAX_TERM | LENGTH_TERM) | None)
 }
 
 fn subject(finding: &Finding, term: &str, assertion: Assertion) -> String {

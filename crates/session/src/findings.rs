@@ -161,7 +161,7 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
         .filter_map(|a| match read(a, open)? {
             Reading::Length { length, calibration } if calibration != Calibration::None => Some(Finding {
                 id: Some(format!("length-{}-{}", open.id.0, a.id.0)),
-                term: Some("lesion".into()),
+                term: Some(measures::LENGTH_TERM.into()),
                 assertion: Some(Assertion::Present),
                 size_mm: Some(vec![(length * 10.0).round() / 10.0]),
                 source: Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() }),
@@ -171,4 +171,22 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::furthest;
+
+    #[test]
+    fn the_border_of_the_heart_ends_where_the_diaphragm_begins() {
+        // Ten rows of a border that goes out a column a row, then the outer corner of the lung far away.
+        let jump = (0..10).chain([60, 61, 62, 63, 64]);
+        assert!(furthest(jump).is_some_and(|x| x < 10));
+        // The same border, then a diaphragm that goes outwards by five columns a row.
+        let slope = (0..10).chain((1..20).map(|i| 9 + 5 * i));
+        assert!(furthest(slope).is_some_and(|x| x <= 10));
+        // A border that bulges and goes back has its widest place in the middle.
+        assert_eq!(furthest([3, 5, 7, 8, 8, 7, 6, 5].into_iter()), Some(8));
+        assert_eq!(furthest(std::iter::empty()), None);
+    }
 }

@@ -34,7 +34,7 @@ pub enum Record {
         /// Place in the list.
         place: usize,
         /// All but its voxels.
-        segment: SegmentRecord,
+        segment: Box<SegmentRecord>,
     },
     /// Slices of a segment as they are now, as runs (first pixel, length).
     Voxels {
@@ -182,7 +182,7 @@ impl Recovery {
                         }
                     }
                 }
-                Record::Segment { stack, place, segment } => out.stacks.entry(stack).or_default().put(place, segment),
+                Record::Segment { stack, place, segment } => out.stacks.entry(stack).or_default().put(place, *segment),
                 Record::Voxels { stack, segment, dims, edited, slices } => {
                     out.stacks.entry(stack).or_default().draw(segment, dims, edited, &slices);
                 }
@@ -370,7 +370,7 @@ mod tests {
     fn records() -> Vec<Record> {
         vec![
             Record::Opened { paths: vec!["/a".into()] },
-            Record::Segment { stack: key(), place: 0, segment: SegmentRecord::of(&segment(), false) },
+            Record::Segment { stack: key(), place: 0, segment: Box::new(SegmentRecord::of(&segment(), false)) },
             Record::Voxels {
                 stack: key(),
                 segment: SegmentId(3),

@@ -117,8 +117,8 @@ fn comparison(facts: &Facts<'_>) -> Vec<Issue> {
         );
         let relative = report.has_word(sentence, &["yesterday", "today", "ago", "same", "earlier"])
             && report.has_word(sentence, &["yesterday", "today", "ago", "day"]);
-        if !dated
-            && !(any_date && kind != SectionKind::Comparison || section_dated)
+        let has_a_date = dated || section_dated || any_date && kind != SectionKind::Comparison;
+        if !has_a_date
             && names_exam
             && !relative
             && (kind == SectionKind::Comparison || is_reference(facts, sentence))

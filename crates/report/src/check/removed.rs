@@ -248,12 +248,11 @@ fn same_side(facts: &Facts<'_>, operation: &Operation, place: &crate::parse::Ana
     let side = report
         .side_words
         .iter()
-        .filter(|word| {
+        .rfind(|word| {
             report.sentence_of(word.tokens.start) == Some(place.sentence)
                 && word.tokens.end <= place.tokens.start
                 && place.tokens.start - word.tokens.end <= 3
         })
-        .next_back()
         .map(|word| word.side);
     let plural = report.text[place.span.clone()].ends_with('s') && !place.entry.name.ends_with('s')
         || report.text[place.span.clone()].ends_with("testes");

@@ -261,7 +261,7 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
 fn segment_meta(s: &Session, id: StackId, segment: SegmentId) -> Vec<Effect> {
     let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
     let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
-    let record = SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment));
+    let record = Box::new(SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment)));
     vec![Effect::Journal(vec![
         Record::Opened { paths: s.library.paths.clone() },
         Record::Segment { stack: open.key.clone(), place, segment: record },

@@ -226,7 +226,7 @@ pub(super) fn segment_records(
 ) -> Vec<Record> {
     let slices = segment.mask.occupied().filter_map(|k| Some((k, segment.mask.plane(k)?.runs()))).collect::<Vec<_>>();
     vec![
-        Record::Segment { stack: key.clone(), place, segment: SegmentRecord::of(segment, proposed) },
+        Record::Segment { stack: key.clone(), place, segment: Box::new(SegmentRecord::of(segment, proposed)) },
         Record::Voxels {
             stack: key.clone(),
             segment: segment.id,

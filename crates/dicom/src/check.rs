@@ -1,9 +1,11 @@
 //! What is amiss with an image's description, in sentences without a capital: the same for a scan and for decoding.
 
 use dicom_core::Tag;
+use dicom_core::value::PrimitiveValue;
 use dicom_object::InMemDicomObject;
 
 use crate::attr::Attributes;
+use crate::element;
 use crate::file::DicomFile;
 use crate::groups::FrameView;
 use crate::lut::Palette;
@@ -22,6 +24,12 @@ pub(crate) fn notes(file: &DicomFile, m: &ImageModule) -> Vec<String> {
         match Palette::read(o, m.signed) {
             Ok(palette) => notes.extend(palette.note),
             Err(reason) => notes.push(format!("the colours cannot be shown: {reason}")),
+        }
+    }
+    for element in [0x0002, 0x0010, 0x0011, 0x0100, 0x0101, 0x0102, 0x0103] {
+        let tag = Tag(0x0028, element);
+        if o.value(tag).is_some_and(|v| matches!(v, PrimitiveValue::Strs(_) | PrimitiveValue::Str(_))) {
+            notes.push(format!("{} is written as text", element::name(tag)));
         }
     }
     notes.extend(overlays(o));

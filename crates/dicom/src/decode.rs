@@ -103,6 +103,9 @@ pub fn at_stage(source: &Source, frames: FrameSelection, stage: Stage) -> Result
     let file = Opener::new(0).open(source)?;
     let run = || -> Result<StoredPixels, Fault> {
         let count = frame_count(&file)?;
+        if let (Content::Dicom { file, pixels: cell }, FrameSelection::All) = (&file.content, frames) {
+            pixels(file, cell)?.check_all()?;
+        }
         let mut out: Option<StoredPixels> = None;
         for n in selected(frames, count)? {
             let decoded = open_frame(&file, n)?;
@@ -132,6 +135,9 @@ pub fn at_stage(source: &Source, frames: FrameSelection, stage: Stage) -> Result
                 bytes: Vec::new(),
                 notes: Vec::new(),
             });
+            if out.frames == 0 {
+                reserve(&mut out.bytes, selected(frames, count)?.len(), bytes.len())?;
+            }
             out.frames += 1;
             out.bytes.extend(bytes);
             for note in decoded.file_notes.into_iter().chain(decoded.notes) {
@@ -175,6 +181,13 @@ pub(crate) fn frame_count(file: &OpenFile) -> Result<usize, Fault> {
         Content::Foreign(Foreign::Picture(_)) => Ok(1),
         Content::Foreign(Foreign::Grid(g)) => Ok(g.frames()),
     }
+}
+
+/// Takes memory for `frames` frames of `bytes`; where there is none, that is an error and no abort.
+fn reserve(out: &mut Vec<u8>, frames: usize, bytes: usize) -> Result<(), Fault> {
+    let all = frames.saturating_mul(bytes);
+    out.try_reserve_exact(all)
+        .map_err(|_| Fault::TooLarge(format!("{} MiB of pixels do not fit into memory", all >> 20)))
 }
 
 fn selected(frames: FrameSelection, count: usize) -> Result<std::ops::Range<usize>, Fault> {
@@ -283,6 +296,9 @@ pub(crate) fn open_stored(file: &OpenFile, frames: FrameSelection) -> Result<Sto
         Content::Dicom { file, pixels: cell } => {
             let source = pixels(file, cell)?;
             let m = &source.module;
+            if frames == FrameSelection::All {
+                source.check_all()?;
+            }
             let mut out: Option<StoredPixels> = None;
             for n in selected(frames, source.frames())? {
                 let raw = source.frame(file, n)?;
@@ -302,6 +318,9 @@ pub(crate) fn open_stored(file: &OpenFile, frames: FrameSelection) -> Result<Sto
                     bytes: Vec::new(),
                     notes: file.notes.iter().chain(&source.notes).chain(&source.pixel_notes).cloned().collect(),
                 });
+                if out.frames == 0 {
+                    reserve(&mut out.bytes, selected(frames, source.frames())?.len(), bytes.len())?;
+                }
                 out.frames += 1;
                 out.bytes.extend(bytes);
                 for note in raw.notes {

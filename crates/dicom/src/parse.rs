@@ -47,13 +47,18 @@ pub(crate) struct Limits {
     pub(crate) beyond_pixels: bool,
 }
 
+/// Bytes that the values and elements of one header may take in memory.
+const HEADER_BUDGET: u64 = 512 << 20;
+/// What an element or an item costs beside its value.
+const ELEMENT_COST: u64 = 160;
+
 impl Limits {
     /// For an index of many files.
     pub(crate) const SCAN: Self = Self { longest_value: 64 * 1024, skip_private: true, beyond_pixels: false };
     /// For decoding: look-up tables, overlays and offset tables are needed.
-    pub(crate) const IMAGE: Self = Self { longest_value: 256 << 20, skip_private: false, beyond_pixels: false };
+    pub(crate) const IMAGE: Self = Self { longest_value: 64 << 20, skip_private: true, beyond_pixels: false };
     /// For looking at everything.
-    pub(crate) const ALL: Self = Self { longest_value: 256 << 20, skip_private: false, beyond_pixels: true };
+    pub(crate) const ALL: Self = Self { longest_value: 16 << 20, skip_private: false, beyond_pixels: true };
 }
 
 /// A data set.
@@ -134,6 +139,7 @@ pub(crate) fn read(bytes: &Bytes, start: u64, encoding: Encoding, limits: Limits
         pixels: None,
         notes: Vec::new(),
         cut: false,
+        budget: HEADER_BUDGET,
     };
     reader.run()?;
     while reader.levels.len() > 1 {
@@ -157,6 +163,8 @@ struct Reader<'a> {
     pixels: Option<PixelPlace>,
     notes: Vec<String>,
     cut: bool,
+    /// Bytes that may still be kept.
+    budget: u64,
 }
 
 impl Reader<'_> {
@@ -203,6 +211,17 @@ impl Reader<'_> {
         // One hostile file must not make a million notes.
         if self.notes.len() < 16 && !self.notes.contains(&text) {
             self.notes.push(text);
+        }
+    }
+
+    /// Takes from the budget; a header that needs more than it is refused.
+    fn spend(&mut self, bytes: u64) -> Result<(), Fault> {
+        match self.budget.checked_sub(bytes) {
+            Some(rest) => {
+                self.budget = rest;
+                Ok(())
+            }
+            None => Err(Fault::TooLarge(format!("the header needs more than {} MiB", HEADER_BUDGET >> 20))),
         }
     }
 
@@ -255,6 +274,7 @@ impl Reader<'_> {
                 if self.levels.len() > 2 * DEEPEST {
                     return Err(Fault::Header(format!("sequences are nested more than {DEEPEST} deep")));
                 }
+                self.spend(ELEMENT_COST)?;
                 self.levels.push(Level::Object { object: InMemDicomObject::new_empty(), end, charset, signed });
             }
             SEQUENCE_END => {
@@ -529,6 +549,7 @@ impl Reader<'_> {
         if tag.1 == 0 {
             return Ok(true);
         }
+        self.spend(ELEMENT_COST + 2 * u64::from(length))?;
         let big_endian = self.encoding.big_endian;
         let Some(bytes) = self.cursor.get(value, length as usize)? else {
             return self.give_up(root, Fault::CutOff(format!("the element {} is not whole", name(tag))));
@@ -578,6 +599,7 @@ impl Reader<'_> {
             self.pos = end;
             return Ok(true);
         }
+        self.spend(ELEMENT_COST)?;
         self.levels.push(Level::Sequence { tag, items: Vec::new(), end, outer: self.encoding });
         self.encoding = inner;
         self.pos = at;

@@ -8,7 +8,7 @@ use lightbox_core::{Frame, Volume};
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::index::Stack;
+use crate::index::{Source, Stack};
 use crate::store::Opener;
 use crate::warning::{Warning, WarningKind};
 
@@ -40,6 +40,7 @@ pub fn load_with(
 ) -> Result<(Volume, Vec<Warning>), Error> {
     let geometry =
         stack.geometry.clone().ok_or_else(|| Error::NotAVolume("its images have no position in the patient".into()))?;
+    check_size(stack, geometry.voxels() as u64 * 2)?;
     let total = stack.frames.len();
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let notes: Mutex<Vec<(String, usize)>> = Mutex::new(Vec::new());
@@ -99,6 +100,29 @@ pub fn load_with(
         warnings.push(Warning { kind: WarningKind::MissingFrames, text });
     }
     Ok((volume, warnings))
+}
+
+/// Refuses a volume that cannot be in its files, before memory is taken for it: above 2 GiB, one of more than a thousand
+/// times their bytes.
+fn check_size(stack: &Stack, bytes: u64) -> Result<(), Error> {
+    if bytes <= 2 << 30 {
+        return Ok(());
+    }
+    let mut files: Vec<&std::path::PathBuf> = stack
+        .frames
+        .iter()
+        .map(|f| match &f.source {
+            Source::File(path) => path.as_ref(),
+            Source::Zip { archive, .. } => archive.as_ref(),
+        })
+        .collect();
+    files.sort();
+    files.dedup();
+    let packed: u64 = files.iter().filter_map(|f| std::fs::metadata(f).ok()).map(|m| m.len()).sum();
+    if bytes / 1000 > packed {
+        return Err(Error::NotAVolume(format!("{} MiB of voxels cannot be in {packed} bytes", bytes >> 20)));
+    }
+    Ok(())
 }
 
 /// [`load`] with one function that is told the progress and may break off.

@@ -79,6 +79,20 @@ pub(crate) fn adobe_transform(data: &[u8]) -> Option<u8> {
     None
 }
 
+/// Bytes of a decoded frame that are allowed whatever is packed: blank images compress without bound.
+const FREE_BYTES: u64 = 64 << 20;
+/// Beyond them, so many bytes for each compressed one. Whole images of medical use stay below 100.
+pub(crate) const LARGEST_RATIO: u64 = 1000;
+
+/// A stream far too short for the image that it claims to be is refused before memory is taken for it.
+pub(crate) fn check_ratio(data: &[u8], m: &ImageModule) -> Result<(), String> {
+    let bytes = m.pixels() as u64 * m.samples as u64 * u64::from(m.allocated.div_ceil(8));
+    if bytes > FREE_BYTES && bytes / LARGEST_RATIO > data.len() as u64 {
+        return Err(format!("{} bytes cannot hold an image of {} MiB", data.len(), bytes >> 20));
+    }
+    Ok(())
+}
+
 /// A stream of another size than the header says is refused before memory is taken for it.
 pub(crate) fn check(rows: usize, columns: usize, components: usize, m: &ImageModule) -> Result<(), String> {
     if (rows, columns) != (m.rows, m.columns) {

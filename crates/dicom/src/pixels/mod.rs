@@ -139,6 +139,22 @@ impl PixelSource {
         self.frames
     }
 
+    /// Refuses to decode all frames at once where a few packed bytes claim to be very many.
+    pub(crate) fn check_all(&self) -> Result<(), Fault> {
+        let Some(fragments) = &self.fragments else { return Ok(()) };
+        let packed: u64 = fragments.items.iter().map(|i| i.length).sum();
+        let m = &self.module;
+        let frame = m.pixels() as u64 * m.samples as u64 * u64::from(m.allocated.div_ceil(8));
+        let all = frame.saturating_mul(self.frames as u64);
+        if all > 1 << 30 && all / marker::LARGEST_RATIO > packed {
+            return Err(Fault::TooLarge(format!(
+                "{} frames of {} x {} pixels cannot be in {packed} bytes",
+                self.frames, m.columns, m.rows
+            )));
+        }
+        Ok(())
+    }
+
     /// Decodes one frame. A decoder that panics is an error of this frame.
     pub(crate) fn frame(&self, file: &DicomFile, frame: usize) -> Result<RawFrame, Fault> {
         if frame >= self.frames {
@@ -282,6 +298,7 @@ impl PixelSource {
     fn compressed(&self, data: &[u8], frame: usize) -> Result<RawFrame, Fault> {
         let m = &self.module;
         let fault = |codec: &'static str| move |reason: String| Fault::Codec { codec, frame, reason };
+        marker::check_ratio(data, m).map_err(fault("compressed"))?;
         // The stream itself says best what it is.
         let seen = marker::packing(data).unwrap_or(m.packing);
         let mut notes = Vec::new();
@@ -338,6 +355,9 @@ impl PixelSource {
                 Pattern::U32(v) => v.into_iter().map(|x| u8::from(x != 0)).collect(),
             };
             return Ok(RawFrame { samples: Raw::U8(bits), photometric: m.photometric, notes });
+        }
+        if matches!(coded.pattern, Pattern::U8(_)) && m.stored > 8 {
+            notes.push(format!("the compressed samples have at most 8 bits, the header says {}", m.stored));
         }
         let pattern = match (coded.pattern, m.allocated) {
             (Pattern::U8(v), 16) => Pattern::U16(v.into_iter().map(u16::from).collect()),

@@ -149,6 +149,10 @@ impl ImageModule {
                 1
             }
         };
+        let packing = packing(file, place);
+        if place.length.is_none() && syntax::packing(&file.syntax) == Packing::Native {
+            notes.push("the pixel data is in pieces, which its transfer syntax does not have".into());
+        }
         Ok(Self {
             rows,
             columns,
@@ -161,7 +165,7 @@ impl ImageModule {
             photometric,
             planar: samples == 3 && o.int(Tag(0x0028, 0x0006)) == Some(1),
             frames_told,
-            packing: packing(file, place),
+            packing,
             big_endian: file.data.encoding.big_endian || file.syntax == "1.2.840.113619.5.2",
             place,
             notes,

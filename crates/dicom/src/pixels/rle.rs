@@ -32,6 +32,11 @@ pub(crate) fn decode(
         bounds.push(offset);
     }
     bounds.push(data.len());
+    // Two bytes make at most 128. Memory is taken only where a good part of the image can be in the data.
+    let most: usize = bounds.windows(2).map(|w| ((w[1] - w[0]) * 64).min(pixels)).sum();
+    if most < pixels * expected / 8 {
+        return Err(format!("{} bytes cannot hold an image of {} bytes", data.len(), pixels * expected));
+    }
     let mut out = vec![0; pixels * expected];
     let mut missing = 0;
     for s in 0..count {

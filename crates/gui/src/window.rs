@@ -74,7 +74,10 @@ fn open(options: &WindowOptions, renderer: eframe::Renderer) -> Result<(), Strin
 pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
     let [width, height] = options.size;
     let mut frames = Frames::new(width, height, 1.0, Theme::Dark, Backend::Auto).map_err(|e| e.to_string())?;
-    let jobs = lightbox_session::Jobs::threads(Places::default(), || {}).map_err(|e| e.to_string())?;
+    // A picture is nobody's work: its gestures must neither lie in the reader's journal nor be offered at the next start.
+    let journal = tempfile::tempdir().map_err(|e| format!("No folder for temporary files: {e}."))?;
+    let places = Places { journal: journal.path().to_owned(), ..Places::default() };
+    let jobs = lightbox_session::Jobs::threads(places, || {}).map_err(|e| e.to_string())?;
     let mut app = App::with_jobs(jobs);
     app.set_headless();
     // The models are listed before anything is opened, so that the demo finds the one that it runs.

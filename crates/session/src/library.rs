@@ -186,7 +186,7 @@ impl OpenStack {
         let mut title = if self.series.description.is_empty() {
             match (self.series.modality.as_str(), self.series.number) {
                 ("", Some(n)) => format!("Series {n}"),
-                ("", None) => "Series without a name".to_owned(),
+                ("", None) => "Unnamed series".to_owned(),
                 (modality, Some(n)) => format!("{modality} series {n}"),
                 (modality, None) => format!("{modality} series"),
             }

@@ -313,7 +313,8 @@ fn messages(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                     if problems(ui, cx, out, ProblemPlace::Open) > 0 {
                         ui.add_space(8.0);
                     }
-                    if !skipped.is_empty() {
+                    // One file is named by the message that tells of it.
+                    if skipped.len() > 1 || (skipped.len() == 1 && !told) {
                         left_out(ui, cx);
                         ui.add_space(8.0);
                     }

@@ -53,9 +53,17 @@ pub(crate) fn open(bytes: &Bytes) -> Result<Option<Foreign>, Fault> {
     Ok(grid::open(bytes, head)?.map(|g| Foreign::Grid(Box::new(g))))
 }
 
+/// What is wrong with a picture, without the words of the decoder, which quote the file.
+fn broken(error: image::ImageError) -> Fault {
+    let reason = match error {
+        image::ImageError::Limits(_) => "it is larger than 65535 pixels a side or 512 MiB",
+        image::ImageError::Unsupported(_) => "it uses a form that is not read",
+        _ => "it is damaged or cut off",
+    };
+    Fault::Codec { codec: "picture", frame: 0, reason: reason.into() }
+}
+
 fn picture(bytes: &Bytes, format: image::ImageFormat) -> Result<Foreign, Fault> {
-    let broken =
-        |e: image::ImageError| Fault::Codec { codec: "picture", frame: 0, reason: e.to_string().to_lowercase() };
     let all = bytes.all()?;
     let mut reader = image::ImageReader::with_format(std::io::Cursor::new(all.as_slice()), format);
     let mut limits = image::Limits::default();
@@ -108,8 +116,6 @@ pub(crate) fn peek(bytes: &Bytes) -> Result<Option<Peek>, Fault> {
         _ => None,
     };
     if let Some((name, format)) = format {
-        let broken =
-            |e: image::ImageError| Fault::Codec { codec: "picture", frame: 0, reason: e.to_string().to_lowercase() };
         let all = bytes.all()?;
         let (columns, rows) = image::ImageReader::with_format(std::io::Cursor::new(all.as_slice()), format)
             .into_dimensions()

@@ -32,6 +32,7 @@ mod split;
 mod stacks;
 pub mod store;
 mod syntax;
+pub mod synthetic;
 mod text;
 mod values;
 pub mod volume;

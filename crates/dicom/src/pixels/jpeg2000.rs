@@ -50,7 +50,10 @@ pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
         Ok(image) => (image, None),
         Err(first) => match jpeg2k::Image::from_bytes_with(data, jpeg2k::DecodeParameters::new().strict(false)) {
             Ok(image) => (image, Some("the JPEG 2000 data is cut off; what could be read is shown".to_string())),
-            Err(_) => return Err(first.to_string().to_lowercase()),
+            Err(_) => {
+                log::debug!("JPEG 2000: {first}");
+                return Err("it is damaged or cut off".into());
+            }
         },
     };
     let planes = image.components();

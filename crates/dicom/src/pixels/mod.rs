@@ -148,8 +148,8 @@ impl PixelSource {
         let all = frame.saturating_mul(self.frames as u64);
         if all > 1 << 30 && all / marker::LARGEST_RATIO > packed {
             return Err(Fault::TooLarge(format!(
-                "{} frames of {} x {} pixels cannot be in {packed} bytes",
-                self.frames, m.columns, m.rows
+                "an image of {} x {} pixels and {} frames cannot be in {packed} bytes",
+                m.columns, m.rows, self.frames
             )));
         }
         Ok(())

@@ -1,7 +1,11 @@
 //! Files made byte by byte, so that they may be right, odd or hostile: what comes out of them is compared with what was
 //! put in.
 
+mod archives;
+mod codecs;
 mod geometry;
+mod hostile;
+mod outcome;
 mod resample;
 mod series;
 mod splitting;

@@ -92,11 +92,6 @@ impl DataSet {
         self
     }
 
-    pub(crate) fn f64(mut self, tag: u32, value: f64) -> Self {
-        self.0.insert(tag, element(tag, "FD", &value.to_le_bytes()));
-        self
-    }
-
     /// Decimal strings of at most 16 characters.
     pub(crate) fn decimals(self, tag: u32, values: &[f64]) -> Self {
         let text: Vec<String> = values.iter().map(|v| decimal(*v)).collect();

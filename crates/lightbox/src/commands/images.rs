@@ -113,13 +113,15 @@ pub(super) fn load(stack: &Stack) -> Result<(Volume, Vec<String>), String> {
 
 pub(super) fn volume(args: &args::Volume) -> Result<(), String> {
     let (series, stack) = one_stack(&args.path, args.series.as_deref(), args.volume)?;
-    if args.resample {
-        return Err("`--resample` is not built yet; without it the volume is written as it was acquired.".into());
-    }
     if stack.geometry.is_none() {
         return Err("the series is no volume: its images have no position in the patient".into());
     }
-    let (volume, notes) = load(&stack)?;
+    let (mut volume, mut notes) = load(&stack)?;
+    if args.resample {
+        let (regular, more) = lightbox_dicom::volume::resample(&volume, &stack).map_err(|e| e.to_string())?;
+        volume = regular;
+        notes.extend(more.into_iter().map(|w| w.text));
+    }
     write_volume(&args.out, &volume)?;
     let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
     for frame in volume.slices().iter().flatten() {

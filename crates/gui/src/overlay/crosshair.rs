@@ -20,7 +20,7 @@ pub fn paint(painter: &Painter, tokens: &Tokens, place: &Placement, at: lightbox
     let snap = |v: f32| (v * painter.pixels_per_point()).round() / painter.pixels_per_point();
     let p = pos2(snap(p.x), snap(p.y));
     // Corner text and letters keep their room.
-    let room = image.shrink2(egui::vec2(28.0, 36.0));
+    let room = image.intersect(r.shrink2(egui::vec2(28.0, 44.0)));
     let lines = [
         [pos2(room.left(), p.y), pos2(p.x - FREE_PT, p.y)],
         [pos2(p.x + FREE_PT, p.y), pos2(room.right(), p.y)],

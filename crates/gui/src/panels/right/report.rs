@@ -157,7 +157,7 @@ fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, empty: bo
                         words(ui, &format!("{open} {verb} to confirm"), TABLE, Weight::Regular, t.t1);
                     } else {
                         paint_icon(ui.painter(), icons::CHECK, place.center(), size::ICON[1], t.ok);
-                        words(ui, "Every sentence is yours or accepted", TABLE, Weight::Regular, t.t1);
+                        words(ui, "Nothing waits for you", TABLE, Weight::Regular, t.t1);
                     }
                 });
                 ui.add_space(8.0);

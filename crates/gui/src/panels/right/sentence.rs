@@ -203,11 +203,15 @@ fn labels(sentence: &Sentence) -> Vec<(Icon, String, bool)> {
             (icon(source.kind), text, waits && of_model)
         })
         .collect();
+    let from_header = !sentence.sources.is_empty() && sentence.sources.iter().all(|s| s.kind == ChipKind::Header);
     let from_model = sentence.sources.iter().any(|s| s.kind == ChipKind::Model);
     match sentence.state {
         SentenceState::Proposed if !from_model => labels.push((icons::QUESTION, "Proposed, unconfirmed".into(), true)),
         SentenceState::Edited if !from_model => labels.push((icons::USER, "Edited by you".into(), false)),
-        SentenceState::Accepted if !from_model => labels.push((icons::USER, "Accepted by you".into(), false)),
+        // What the header says stands without a person's decision; to call it accepted would name one who was not there.
+        SentenceState::Accepted if !from_model && !from_header => {
+            labels.push((icons::USER, "Accepted by you".into(), false));
+        }
         SentenceState::Rejected => labels.insert(0, (icons::X, "Rejected".into(), false)),
         SentenceState::Written if labels.is_empty() => labels.push((icons::USER, "You".into(), false)),
         _ => {}
@@ -275,6 +279,12 @@ mod tests {
         let labels = labels(&sentence(SentenceState::Accepted, ChipKind::Model, "cxr-lungs, unconfirmed"));
         assert_eq!(labels[0].1, "cxr-lungs, accepted by you");
         assert!(!labels[0].2);
+    }
+
+    #[test]
+    fn nobody_is_said_to_have_accepted_what_the_header_says() {
+        let labels = labels(&sentence(SentenceState::Accepted, ChipKind::Header, "Header"));
+        assert_eq!(labels.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>(), ["Header"]);
     }
 
     #[test]

@@ -325,6 +325,9 @@ impl PlaneStack {
         let start = geometry.to_voxel(grid.origin).0;
         let dx = geometry.to_voxel(PatientPos(grid.origin.0 + grid.right_mm)).0 - start;
         let dy = geometry.to_voxel(PatientPos(grid.origin.0 + grid.down_mm)).0 - start;
+        if let Some(out) = along_axes(volume, &grid, start, dx, dy) {
+            return Some(PlanePixels::Values(out));
+        }
         let mut out = Vec::with_capacity(grid.width * grid.height);
         for y in 0..grid.height {
             let line = start + dy * y as f64;
@@ -368,6 +371,85 @@ impl PlaneStack {
         }
         any.then_some(out)
     }
+}
+
+/// A position on one axis: the lower of two neighbouring voxels and the weight of the upper one, as
+/// [`Volume::trilinear`] takes them; `None` outside.
+fn step_between(v: f64, n: usize) -> Option<(usize, f32)> {
+    if !(v >= -0.5 - 1e-9 && v < n as f64 - 0.5 + 1e-9) {
+        return None;
+    }
+    let v = v.clamp(0.0, n as f64 - 1.0);
+    let base = (v.floor() as usize).min(n - 1);
+    let weight = v - base as f64;
+    Some((base, if weight < 1e-9 { 0.0 } else { weight as f32 }))
+}
+
+/// The values of a plane whose two directions run along voxel axes, one of them across the slices: each slice gives one
+/// line, computed once, and the rows between two slices are mixed from two lines. `None` when the plane is not of that
+/// kind (a sheared volume).
+fn along_axes(volume: &Volume, grid: &PlaneGrid, start: DVec3, dx: DVec3, dy: DVec3) -> Option<Vec<f32>> {
+    let only = |d: DVec3| {
+        let a = d.to_array();
+        let axis = (0..3).max_by(|i, j| a[*i].abs().total_cmp(&a[*j].abs()))?;
+        // Less than a thousandth of a voxel over the whole plane is rounding.
+        let stray = (0..3).filter(|i| *i != axis).map(|i| a[i].abs()).fold(0.0, f64::max);
+        (stray * grid.width.max(grid.height) as f64 <= 1e-3).then_some(axis)
+    };
+    let (ax, ay) = (only(dx)?, only(dy)?);
+    // Along a line within the slices, and across them.
+    let (along, lines, transposed) = match (ax, ay) {
+        (a, 2) if a != 2 => ((a, dx, grid.width), (dy, grid.height), false),
+        (2, a) if a != 2 => ((a, dy, grid.height), (dx, grid.width), true),
+        _ => return None,
+    };
+    let dims = volume.geometry().dims();
+    let (axis, step, length) = along;
+    let third = 1 - axis;
+    let at = |n: usize| step_between(start.to_array()[axis] + step.to_array()[axis] * n as f64, dims[axis]);
+    let places: Vec<Option<(usize, f32)>> = (0..length).map(at).collect();
+    let Some((base3, weight3)) = step_between(start.to_array()[third], dims[third]) else {
+        return Some(vec![f32::NAN; grid.width * grid.height]);
+    };
+    let line = |k: usize| -> Vec<f32> {
+        let Some(frame) = volume.slice(k) else { return vec![f32::NAN; length] };
+        let index = |i: usize, j: usize| if axis == 0 { j * dims[0] + i } else { i * dims[0] + j };
+        let at = |i: usize| {
+            let v = frame.value_at(index(i, base3));
+            if weight3 == 0.0 { v } else { v + (frame.value_at(index(i, base3 + 1)) - v) * weight3 }
+        };
+        let value = |place: &Option<(usize, f32)>| match place {
+            Some((i, w)) if *w == 0.0 => at(*i),
+            Some((i, w)) => {
+                let v = at(*i);
+                v + (at(i + 1) - v) * w
+            }
+            None => f32::NAN,
+        };
+        places.iter().map(value).collect()
+    };
+    let mut kept: [Option<(usize, Vec<f32>)>; 2] = [None, None];
+    let mut out = vec![f32::NAN; grid.width * grid.height];
+    let (across, count) = lines;
+    for n in 0..count {
+        let v = start.z + across.z * n as f64;
+        let Some((k, w)) = step_between(v, dims[2]) else { continue };
+        for wanted in if w == 0.0 { [k, k] } else { [k, k + 1] } {
+            if !kept.iter().flatten().any(|(have, _)| *have == wanted) {
+                // The slot that holds neither neighbour is free.
+                let free = usize::from(kept[0].as_ref().is_some_and(|(have, _)| *have == k || *have == k + 1));
+                kept[free] = Some((wanted, line(wanted)));
+            }
+        }
+        let find = |k: usize| kept.iter().flatten().find(|(have, _)| *have == k).map(|(_, l)| l);
+        let Some(lower) = find(k) else { continue };
+        let upper = if w == 0.0 { lower } else { find(k + 1).unwrap_or(lower) };
+        for m in 0..length {
+            let v = if w == 0.0 { lower[m] } else { lower[m] + (upper[m] - lower[m]) * w };
+            out[if transposed { m * grid.width + n } else { n * grid.width + m }] = v;
+        }
+    }
+    Some(out)
 }
 
 /// For each patient axis, the axis of `e` that takes its part: the assignment with the largest sum of |cosines|.

@@ -47,13 +47,10 @@ fn dct(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
     let configure = |lenient: bool| -> Result<Decoder<'_>, String> {
         let mut decoder = Decoder::new_with_limits(data, limits(m)).map_err(reason)?;
         decoder.set_lenient(lenient);
-        if colour {
-            // The decoder guesses the stream's colour space from its markers; what is asked for depends on what it is.
-            let guess = decoder.jpeg_color_space();
-            decoder.set_output_colorspace(match (ybr, guess) {
-                (false, ColorSpace::YCbCr) => ColorSpace::YCbCr,
-                _ => ColorSpace::Rgb,
-            });
+        // The decoder guesses the stream's colour space from its markers and gives RGB. Where it is wrong to see YCbCr,
+        // the components are asked for as they are.
+        if colour && !ybr && decoder.jpeg_color_space() == ColorSpace::YCbCr {
+            decoder.set_output_colorspace(ColorSpace::YCbCr);
         }
         Ok(decoder)
     };

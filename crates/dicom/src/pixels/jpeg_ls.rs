@@ -160,7 +160,8 @@ impl Bits<'_> {
     /// Limited-length Golomb code (A.5.3).
     #[inline]
     fn golomb(&mut self, k: u32, limit: u32, qbpp: u32) -> Result<i32, String> {
-        if self.have < 48 {
+        // At most `limit - qbpp - 1` zeros and a one: 56 bits for the coarsest near-lossless code, which a refill gives.
+        if self.have < limit - qbpp {
             self.refill();
         }
         let mut zeros = self.hold.leading_zeros();

@@ -179,14 +179,20 @@ impl PixelSource {
         let first_bit = m.native_bits() * frame as u64;
         // Frames of 1-bit data are not aligned to bytes (PS3.5 8.2): bit n of the whole value, least significant first.
         let (from, to) = (first_bit / 8, (first_bit + m.native_bits()).div_ceil(8));
-        let mut data = file.bytes.vec(place.offset + from, to.min(length).saturating_sub(from))?;
         let need = usize::try_from(to - from).map_err(|_| Fault::TooLarge("the image is too large".into()))?;
         let mut notes = Vec::new();
+        let mut data = if m.big_endian && m.allocated <= 8 && place.vr == dicom_core::VR::OW {
+            // PS3.5 8.2: bytes in words of 16 bits, which a frame may begin or end in the middle of.
+            let (even, end) = (from & !1, to.next_multiple_of(2).min(length));
+            let mut words = file.bytes.vec(place.offset + even, end.saturating_sub(even))?;
+            words.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
+            words.drain(..((from - even) as usize).min(words.len()));
+            words.truncate(need);
+            words
+        } else {
+            file.bytes.vec(place.offset + from, to.min(length).saturating_sub(from))?
+        };
         let there = data.len();
-        if m.big_endian && m.allocated <= 8 && place.vr == dicom_core::VR::OW {
-            // PS3.5 8.2: bytes in words of 16 bits.
-            data.chunks_exact_mut(2).for_each(|pair| pair.swap(0, 1));
-        }
         if there < need {
             notes.push(format!("the pixel data is cut off: {} of {need} bytes are missing and filled", need - there));
             data.resize(need, 0);

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use etcetera::{BaseStrategy, choose_base_strategy};
+
 /// The cache folder: `LIGHTBOX_CACHE`, else the user's cache folder, else a folder beside temporary files.
 #[must_use]
 pub fn cache() -> PathBuf {
     match std::env::var_os("LIGHTBOX_CACHE") {
         Some(dir) if !dir.is_empty() => PathBuf::from(dir),
-        _ => dirs::cache_dir().or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from(".")).join("lightbox"),
+        // Without a home folder the current one has to do.
+        _ => choose_base_strategy().map_or_else(|_| PathBuf::from("."), |b| b.cache_dir()).join("lightbox"),
     }
 }
 
@@ -32,7 +35,7 @@ pub fn settings() -> PathBuf {
 fn data() -> PathBuf {
     match std::env::var_os("LIGHTBOX_CACHE") {
         Some(dir) if !dir.is_empty() => PathBuf::from(dir),
-        _ => dirs::data_local_dir().map_or_else(cache, |d| d.join("lightbox")),
+        _ => choose_base_strategy().map_or_else(|_| cache(), |b| b.data_dir().join("lightbox")),
     }
 }
 

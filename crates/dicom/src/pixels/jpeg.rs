@@ -4,7 +4,7 @@ use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder};
 
 use super::marker::{self, Sof};
 use super::module::{ImageModule, Photometric};
-use super::{Coded, Pattern, jpeg_lossless};
+use super::{Coded, Pattern, jpeg_lossless, jpeg_progressive};
 
 pub(crate) fn decode(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
     let sof = marker::sof(data).ok_or("it has no frame header")?;
@@ -39,7 +39,7 @@ fn is_ybr(data: &[u8], m: &ImageModule) -> bool {
 
 fn dct(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
     if sof.precision > 8 {
-        return dct_12(data, m);
+        return dct_12(data, sof, m);
     }
     let reason = |e: libjpeg_turbo_rs::JpegError| e.to_string();
     let colour = m.samples == 3;
@@ -70,9 +70,13 @@ fn dct(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
     Ok(Coded { pattern: Pattern::U8(image.data), components: m.samples, is_rgb: !ybr || converted, note })
 }
 
-fn dct_12(data: &[u8], m: &ImageModule) -> Result<Coded, String> {
+fn dct_12(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
     if m.samples != 1 {
         return Err("colour of 12 bits is not read".into());
+    }
+    if matches!(sof.code, 0xC2 | 0xCA) {
+        let values = jpeg_progressive::decode_12(data, m)?;
+        return Ok(Coded { pattern: Pattern::U16(values), components: 1, is_rgb: true, note: None });
     }
     let (image, note) = match libjpeg_turbo_rs::precision::decompress_12bit_with_limits(data, &limits(m)) {
         Ok(image) => (image, None),

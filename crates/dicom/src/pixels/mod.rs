@@ -10,6 +10,7 @@ pub(crate) mod jpeg;
 pub(crate) mod jpeg2000;
 pub(crate) mod jpeg_lossless;
 pub(crate) mod jpeg_ls;
+pub(crate) mod jpeg_progressive;
 pub(crate) mod jpeg_xl;
 pub(crate) mod marker;
 pub(crate) mod module;

@@ -166,7 +166,8 @@ fn left(
                 state.hand = Hand::Painting { slot };
             }
             if state.hand == (Hand::Painting { slot }) {
-                if dragged && let Some(p) = now {
+                // The frame of the release still has the way up to it.
+                if (dragged || stopped) && let Some(p) = now {
                     // All points since the last frame, so that a slow frame cuts no corner.
                     for at in path(ui, p) {
                         out.command(Command::StrokeTo { at: place.patient_from_screen(at) });

@@ -167,7 +167,9 @@ fn left(
             }
             if state.hand == (Hand::Painting { slot }) {
                 // The frame of the release still has the way up to it.
-                if (dragged || stopped) && let Some(p) = now {
+                if (dragged || stopped)
+                    && let Some(p) = now
+                {
                     // All points since the last frame, so that a slow frame cuts no corner.
                     for at in path(ui, p) {
                         out.command(Command::StrokeTo { at: place.patient_from_screen(at) });

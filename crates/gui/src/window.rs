@@ -37,15 +37,22 @@ pub struct ScreenshotOptions {
 /// How long a screenshot waits for its jobs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Opens the window and stays until it is closed. Draws with wgpu, with OpenGL where wgpu finds nothing to draw with.
+/// Opens the window and stays until it is closed. Draws with wgpu, with OpenGL where wgpu finds no graphics processor;
+/// `LIGHTBOX_RENDERER` set to `wgpu` or `gl` decides otherwise.
 ///
 /// # Errors
-/// One sentence when neither works.
+/// One sentence when it cannot be opened, as without a display.
 pub fn run(options: WindowOptions) -> Result<(), String> {
-    let first = open(&options, eframe::Renderer::Wgpu);
-    let Err(why) = first else { return Ok(()) };
-    log::info!("wgpu does not work here ({why}); trying OpenGL");
-    open(&options, eframe::Renderer::Glow)
+    // Asked before the window is made: a process gets one event loop, so there is no second try after a first one failed.
+    let renderer = match std::env::var("LIGHTBOX_RENDERER").as_deref() {
+        Ok("wgpu") => eframe::Renderer::Wgpu,
+        Ok("gl") => eframe::Renderer::Glow,
+        // An emulated adapter draws a frame in a third of the time through OpenGL.
+        _ if crate::offscreen::has_graphics_processor() => eframe::Renderer::Wgpu,
+        _ => eframe::Renderer::Glow,
+    };
+    log::info!("drawing with {renderer}");
+    open(&options, renderer)
         .map_err(|e| format!("No window can be opened: {e}. Draw without one with `lightbox screenshot`."))
 }
 

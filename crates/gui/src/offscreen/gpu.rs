@@ -18,12 +18,23 @@ pub(super) struct Painter {
     state: RenderState,
 }
 
+/// Vulkan, Metal or DirectX; GL needs a display, or a driver's good will.
+fn setup() -> WgpuSetup {
+    let mut setup = WgpuSetupCreateNew::without_display_handle();
+    setup.instance_descriptor.backends.remove(wgpu::Backends::GL);
+    WgpuSetup::CreateNew(setup)
+}
+
+/// Whether wgpu finds a graphics processor.
+pub(super) fn has_graphics_processor() -> bool {
+    let instance = pollster::block_on(setup().new_instance());
+    let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
+    adapter.is_ok_and(|a| a.get_info().device_type != wgpu::DeviceType::Cpu)
+}
+
 impl Painter {
     pub(super) fn new() -> Result<Self, OffscreenError> {
-        let mut setup = WgpuSetupCreateNew::without_display_handle();
-        // GL needs a display, or a driver's good will.
-        setup.instance_descriptor.backends.remove(wgpu::Backends::GL);
-        let setup = WgpuSetup::CreateNew(setup);
+        let setup = setup();
         let instance = pollster::block_on(setup.new_instance());
         let config = WgpuConfiguration { wgpu_setup: setup, ..WgpuConfiguration::default() };
         // Filtering in the shader, no dithering: the picture is the same on every adapter.

@@ -63,6 +63,12 @@ pub const MAX_SIDE_PX: u32 = 8192;
 /// Seconds from one frame to the next.
 const FRAME_S: f64 = 1.0 / 60.0;
 
+/// Whether wgpu finds a graphics processor here; one that the processor emulates is none.
+#[must_use]
+pub fn has_graphics_processor() -> bool {
+    gpu::has_graphics_processor()
+}
+
 /// Something that can be drawn: the window's app, or a closure over a `Ui`.
 pub trait Scene {
     /// What happens before drawing, as in eframe's `App::logic`.

@@ -222,6 +222,8 @@ pub struct Workspace {
     pub views: Vec<ViewState>,
     /// The viewport that keys and tools go to.
     pub active: usize,
+    /// The place that the first viewport's image has in a larger layout, when it was brought forward for a smaller one.
+    pub came_from: Option<usize>,
     /// Scrolling and pointing carry over to views of the same frame of reference.
     pub linked: bool,
     /// The crosshair and the frame of reference it lies in.
@@ -248,6 +250,7 @@ impl Default for Workspace {
             layout: Layout::default(),
             views: vec![ViewState { zoom: 1.0, ..ViewState::default() }; 4],
             active: 0,
+            came_from: None,
             linked: true,
             crosshair: None,
             tool: Tool::default(),

@@ -66,12 +66,24 @@ pub(super) fn load(s: &mut Session, slot: usize) -> Vec<Effect> {
 /// Arranges the viewports. New ones show what a reader would want next: the other planes of the active stack when it is a
 /// volume, then the stacks that are not on the screen.
 pub(super) fn set_layout(s: &mut Session, layout: Layout) -> Vec<Effect> {
-    s.workspace.layout = layout;
-    if s.workspace.active >= layout.slots() {
-        // The active image stays on the screen.
-        let active = s.workspace.active;
-        s.workspace.views.swap(0, active);
-        s.workspace.active = 0;
+    let w = &mut s.workspace;
+    w.layout = layout;
+    // Back in a layout that has its place, an image that was brought forward returns to it.
+    if let Some(place) = w.came_from.take_if(|place| *place < layout.slots()) {
+        w.views.swap(0, place);
+        w.active = match w.active {
+            0 => place,
+            active if active == place => 0,
+            active => active,
+        };
+    }
+    if w.active >= layout.slots() {
+        // The active image stays on the screen. One that was brought forward before goes to the last one's place, which
+        // loses nothing but the order.
+        let active = w.active;
+        w.views.swap(0, active);
+        w.came_from = Some(active);
+        w.active = 0;
     }
     let mut effects = settings(s);
     let active = s.active_stack();
@@ -284,4 +296,30 @@ pub(super) fn point_at(s: &mut Session, slot: Option<usize>, at: PatientPos) -> 
         }
     }
     effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which viewport each image began in, told apart by their magnification.
+    fn order(s: &Session) -> Vec<f64> {
+        s.workspace.views.iter().map(|v| v.zoom).collect()
+    }
+
+    #[test]
+    fn an_image_that_was_brought_forward_goes_back_to_its_place() {
+        let mut s = Session::default();
+        set_layout(&mut s, Layout::TwoByTwo);
+        for (i, view) in s.workspace.views.iter_mut().enumerate() {
+            view.zoom = i as f64 + 1.0;
+        }
+        activate(&mut s, 3);
+        set_layout(&mut s, Layout::One);
+        assert_eq!((order(&s)[0], s.workspace.active), (4.0, 0));
+        set_layout(&mut s, Layout::OneByTwo);
+        assert_eq!((order(&s)[0], s.workspace.active), (4.0, 0));
+        set_layout(&mut s, Layout::TwoByTwo);
+        assert_eq!((order(&s), s.workspace.active), (vec![1.0, 2.0, 3.0, 4.0], 3));
+    }
 }

@@ -181,7 +181,9 @@ fn the_report_holds_a_model_s_sentence_only_once_it_is_accepted() {
     let document = &desk.session.report.document;
     let proposed: Vec<_> = document.sentences().filter(|s| !s.is_confirmed()).cloned().collect();
     assert!(proposed.iter().any(|s| s.text.contains("lung") && s.text.contains('%')), "{document:?}");
-    assert!(proposed.iter().any(|s| s.text.to_lowercase().contains("ratio")), "{document:?}");
+    assert!(proposed.iter().any(|s| s.text.contains("thorax") && s.text.contains("mm")), "{document:?}");
+    // The model's outlines hold the lung behind the heart: a cardiothoracic ratio from them would be wrong.
+    assert!(!document.sentences().any(|s| s.text.to_lowercase().contains("ratio")), "{document:?}");
     let path: PathBuf = dir.path().join("report.txt");
     for sentence in &proposed {
         assert!(!document.to_text().contains(&sentence.text));

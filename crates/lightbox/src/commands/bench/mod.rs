@@ -3,6 +3,7 @@
 //! A reference that always runs is plain code for the same result; peers in Python (pydicom, NumPy) join where
 //! `LIGHTBOX_PYTHON` names an interpreter that has them.
 
+mod frames;
 mod peers;
 mod view;
 

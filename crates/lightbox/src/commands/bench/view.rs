@@ -1,4 +1,4 @@
-//! bench view: from a cold start to the first image, a scroll step, a window, the model, cancelling, memory.
+//! bench view: from a cold start to the first image, a scroll step, a window, the model, cancelling, frames, memory.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(super) fn run() -> Result<Vec<Row>, String> {
         loading(&series, &dir, &peers, &mut rows)?;
         windowing(&peers, &mut rows);
         model(&dir, &mut rows)?;
+        super::frames::run(places(&dir), &mut rows)?;
         Ok(rows)
     })();
     std::fs::remove_dir_all(&dir).ok();
@@ -84,7 +85,7 @@ fn loading(series: &Path, dir: &Path, peers: &Peers, rows: &mut Vec<Row>) -> Res
     let before = folders::memory_bytes()[0];
     let begin = Instant::now();
     jobs.apply(&mut session, Command::Open(vec![PathBuf::from(series)]));
-    until(&mut session, &mut jobs, |s| shown(s))?;
+    until(&mut session, &mut jobs, shown)?;
     let first_ms = begin.elapsed().as_secs_f64() * 1000.0;
     until(&mut session, &mut jobs, |s| s.library.stacks().all(|e| matches!(e.load, LoadState::Loaded)))?;
     let whole_ms = begin.elapsed().as_secs_f64() * 1000.0;

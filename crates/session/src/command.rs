@@ -204,6 +204,8 @@ pub enum Command {
     },
     /// Ends the stroke: one gesture to undo.
     StrokeEnd,
+    /// Takes the stroke back that is being drawn, as if it had not begun.
+    StrokeCancel,
     /// Takes the last gesture on the active stack back.
     Undo,
     /// Does it again.

@@ -34,7 +34,9 @@ pub enum JobKind {
         stack: StackId,
     },
     /// Saving.
-    Save,
+    SaveSeg,
+    /// Writing the report.
+    SaveReport,
     /// Loading a mask.
     LoadSeg,
     /// Looking for work of an earlier session.

@@ -128,7 +128,7 @@ impl App {
                 self.keys_shown = false;
             } else if self.views.hand != crate::views::Hand::Free {
                 self.views.hand = crate::views::Hand::Free;
-                self.queue.push(Command::StrokeEnd);
+                self.queue.push(Command::StrokeCancel);
             } else {
                 self.queue.push(Command::CancelLatest);
             }

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, Popup, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use lightbox_session::problem::{Problem, ProblemPlace, Severity};
+use lightbox_session::workspace::{PanelTab, StudyListMode};
 use lightbox_session::{Command, JobInfo, JobKind};
 
 use super::parts::{TABLE, colour, inside, problem_card, words};
@@ -94,9 +95,23 @@ fn readout(ui: &mut Ui, cx: &Cx<'_>) {
     }
 }
 
-/// The newest message that belongs nowhere else. A click opens the whole of it.
+/// Whether the place of a message is on the screen, so that it is read there.
+fn is_seen(cx: &Cx<'_>, place: ProblemPlace) -> bool {
+    let tab = match place {
+        ProblemPlace::General => return false,
+        ProblemPlace::Open => {
+            return cx.session.library.studies.is_empty() || cx.room.studies != StudyListMode::Hidden;
+        }
+        ProblemPlace::Ai => PanelTab::Ai,
+        ProblemPlace::Masks => PanelTab::Masks,
+        ProblemPlace::Report => PanelTab::Report,
+    };
+    cx.session.workspace.panel == Some(tab)
+}
+
+/// The newest message that is seen nowhere else. A click opens the whole of it.
 fn message(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
-    let problem = cx.session.problems.iter().rev().find(|p| p.place == ProblemPlace::General);
+    let problem = cx.session.problems.iter().rev().find(|p| !is_seen(cx, p.place));
     match (problem, &cx.ui.notice) {
         (Some(problem), _) => {
             if line(ui, cx, problem, |ui| problem_card(ui, out, problem)) {

@@ -1,19 +1,15 @@
 //! The hand on an image: tools, wheel, middle and right button.
 
-use egui::{Key, Modifiers, PointerButton, Pos2, Response, Sense, Stroke, Ui};
-use lightbox_core::PatientPos;
-use lightbox_session::annotation::AnnotationKind;
+use egui::{CursorIcon, PointerButton, Pos2, Response, Sense, Stroke, Ui};
 use lightbox_session::workspace::{Layout, Tool};
 use lightbox_session::{Command, OpenStack, Session};
 
 use super::place::Placement;
-use super::{Hand, ViewsState};
-use crate::cx::{Cx, Hover, Out, Request};
-use crate::overlay::{annotations, px, text::signed};
+use super::{Hand, ViewsState, measure};
+use crate::cx::{Cx, Hover, Out};
+use crate::overlay::{px, text::signed};
 use crate::textures::{ViewTextures, value_at};
 
-/// How near the pointer has to be to a handle, in points.
-const REACH_PT: f32 = 10.0;
 /// Points of dragging for one plane with the scroll tool.
 const PT_PER_PLANE: f32 = 3.0;
 /// Points of wheel for one plane; a notch of a wheel is 40 to 50.
@@ -65,6 +61,9 @@ pub(super) fn hand(
         zoom_drag(view, slot, delta, place, out);
     }
     left(ui, cx, state, slot, open, place, &response, out);
+    if let Some(p) = pointer {
+        ui.ctx().set_cursor_icon(cursor(cx, state, open, place, p));
+    }
     if !paints(tool) {
         if response.double_clicked() && !matches!(state.hand, Hand::Measuring { .. }) {
             let layout = if s.workspace.layout == Layout::One { Layout::TwoByTwo } else { Layout::One };
@@ -107,6 +106,28 @@ fn zoom_drag(
     out.command(Command::SetZoom { slot: Some(slot), zoom, pan_mm });
 }
 
+/// What the pointer looks like: it tells beforehand what a press would take.
+fn cursor(cx: &Cx<'_>, state: &ViewsState, open: &OpenStack, place: &Placement, p: Pos2) -> CursorIcon {
+    let tool = cx.session.workspace.tool;
+    if paints(tool) {
+        // The ring of the brush is the pointer.
+        return CursorIcon::None;
+    }
+    match &state.hand {
+        Hand::Moving { .. } => return CursorIcon::Grabbing,
+        Hand::Measuring { .. } | Hand::Painting { .. } => return CursorIcon::Crosshair,
+        Hand::Free => {}
+    }
+    if measure::under(cx, open, place, p).is_some() {
+        return CursorIcon::Grab;
+    }
+    match tool {
+        Tool::Length | Tool::Angle | Tool::Ellipse | Tool::Crosshair => CursorIcon::Crosshair,
+        Tool::Pan => CursorIcon::Move,
+        _ => CursorIcon::Default,
+    }
+}
+
 /// The left button with the tool in the hand.
 fn left(
     ui: &Ui,
@@ -128,7 +149,11 @@ fn left(
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
     // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
-    if moving(cx, state, open, place, response, started, stopped, press, now, out) {
+    if measure::moving(cx, state, open, place, response, press, now, out) {
+        return;
+    }
+    if let Some(kind) = measure::kind_of(s.workspace.tool) {
+        measure::draw(state, slot, kind, place, response, press, now, out);
         return;
     }
     match s.workspace.tool {
@@ -154,9 +179,6 @@ fn left(
                 out.command(Command::PointAt { slot: Some(slot), at: place.patient_from_screen(p) });
             }
         }
-        Tool::Length => measure(state, slot, AnnotationKind::Length, place, response, press, now, out),
-        Tool::Angle => measure(state, slot, AnnotationKind::Angle, place, response, press, now, out),
-        Tool::Ellipse => measure(state, slot, AnnotationKind::Ellipse, place, response, press, now, out),
         Tool::Brush | Tool::Eraser => {
             if started && let Some(p) = press.or(now) {
                 let alt = ui.input(|i| i.modifiers.alt);
@@ -198,138 +220,6 @@ fn path(ui: &Ui, now: Pos2) -> Vec<Pos2> {
         way.push(now);
     }
     way
-}
-
-/// Moves points of a measurement; true when the press belongs to one.
-fn moving(
-    cx: &Cx<'_>,
-    state: &mut ViewsState,
-    open: &OpenStack,
-    place: &Placement,
-    response: &Response,
-    started: bool,
-    stopped: bool,
-    press: Option<Pos2>,
-    now: Option<Pos2>,
-    out: &mut Out,
-) -> bool {
-    let tool = cx.session.workspace.tool;
-    let measuring = matches!(state.hand, Hand::Measuring { .. });
-    if paints(tool) || measuring {
-        return false;
-    }
-    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
-        if *stack != open.id {
-            return false;
-        }
-        if let Some(p) = now {
-            let at = place.patient_from_screen(p);
-            match point {
-                Some(n) => points[*n] = at,
-                None => {
-                    let by = at.0 - last.0;
-                    points.iter_mut().for_each(|q| *q = PatientPos(q.0 + by));
-                }
-            }
-            *last = at;
-        }
-        if stopped || !response.dragged() {
-            out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
-            state.hand = Hand::Free;
-        }
-        return true;
-    }
-    let clicked = response.clicked();
-    if !(started || clicked) {
-        return false;
-    }
-    let Some(p) = press.or(now) else { return false };
-    let Some(document) = cx.session.document(open.id) else { return false };
-    for annotation in document.annotations.iter().rev() {
-        let Some(at) = annotations::on_plane(place, &annotation.points, f64::INFINITY).filter(|_| {
-            let (_, d) = place.grid.to_plane(annotation.points[0]);
-            d.abs() < 1e-3 + open.plane_stack(annotation.plane).step_mm().length() / 2.0
-        }) else {
-            continue;
-        };
-        let point = at.iter().position(|q| q.distance(p) <= REACH_PT);
-        let on_line = at.windows(2).any(|w| distance_to_line(p, w[0], w[1]) <= 5.0);
-        if point.is_some() || on_line {
-            out.request(Request::Select(Some((open.id, annotation.id))));
-            if started {
-                state.hand = Hand::Moving {
-                    stack: open.id,
-                    id: annotation.id,
-                    point,
-                    last: place.patient_from_screen(p),
-                    points: annotation.points.clone(),
-                };
-            }
-            return true;
-        }
-    }
-    if clicked && cx.ui.selected.is_some() {
-        out.request(Request::Select(None));
-    }
-    false
-}
-
-fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
-    let d = b - a;
-    let t = if d.length_sq() > 0.0 { ((p - a).dot(d) / d.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
-    p.distance(a + d * t)
-}
-
-/// Two or three points, by dragging or by clicks.
-fn measure(
-    state: &mut ViewsState,
-    slot: usize,
-    kind: AnnotationKind,
-    place: &Placement,
-    response: &Response,
-    press: Option<Pos2>,
-    now: Option<Pos2>,
-    out: &mut Out,
-) {
-    let primary = PointerButton::Primary;
-    let at = now.map(|p| place.patient_from_screen(p));
-    let wrong = matches!(&state.hand, Hand::Measuring { kind: k, slot: n, .. } if *k != kind || *n != slot);
-    if wrong && (response.drag_started_by(primary) || response.clicked()) {
-        state.hand = Hand::Free;
-    }
-    match &mut state.hand {
-        Hand::Measuring { slot: n, kind: k, points, dragging } if *n == slot && *k == kind => {
-            if let (Some(at), Some(last)) = (at, points.last_mut()) {
-                *last = at;
-            }
-            let set = if *dragging {
-                response.drag_stopped_by(primary)
-            } else {
-                response.clicked() || response.drag_stopped_by(primary)
-            };
-            if set {
-                *dragging = false;
-                if points.len() == kind.points() {
-                    let points = std::mem::take(points);
-                    state.hand = Hand::Free;
-                    if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
-                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
-                    }
-                } else if let Some(at) = at {
-                    points.push(at);
-                }
-            }
-        }
-        _ => {
-            let start = if response.drag_started_by(primary) { press } else { None };
-            let begin = start.or(if response.clicked() { now } else { None });
-            if let Some(p) = begin {
-                let first = place.patient_from_screen(p);
-                let dragging = start.is_some();
-                state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
-            }
-        }
-    }
 }
 
 /// Wheel: planes; with Ctrl: magnification about the pointer.
@@ -455,13 +345,4 @@ fn menu(response: &Response, s: &Session, slot: usize, open: &OpenStack, out: &m
             Command::SetLinked(!s.workspace.linked),
         );
     });
-}
-
-/// Ends what the hand is doing on Escape; true when there was something.
-pub fn escape(state: &mut ViewsState, ui: &Ui) -> bool {
-    if state.hand != Hand::Free && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
-        state.hand = Hand::Free;
-        return true;
-    }
-    false
 }

@@ -57,18 +57,16 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             let Some(key) = s.library.stack(stack).map(|e| e.key.clone()) else { return Vec::new() };
             if let Some(document) = s.documents.get_mut(&stack) {
                 document.unsaved = document.unsaved.saturating_sub(gestures);
-                document.saved = Some(format!("Read back at {time}: {segments} of {segments} segments equal."));
+                let name = short_name(&path);
+                document.saved = Some(format!("{name}: {segments} of {segments} segments equal, read back {time}."));
             }
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            s.tell(Severity::Note, ProblemPlace::Masks, "Saved.", &format!("Read back equal: {name}"));
             let gestures = s.documents.get(&stack).map_or(0, |d| d.unsaved);
             vec![Effect::Journal(vec![Record::Unsaved { stack: key, gestures }])]
         }
         EventKind::SegLoaded { stack, segments, path } => seg_loaded(s, stack, segments, &path),
         EventKind::TextSaved(path) => {
             s.report.unsaved = 0;
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            s.report.saved = Some(format!("Saved as {name}"));
+            s.report.saved = Some(format!("Saved as {}", short_name(&path)));
             vec![Effect::Journal(vec![Record::ReportSaved])]
         }
         EventKind::Recovery(recovery) => {
@@ -98,6 +96,17 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
     }
 }
 
+/// The name of a file, cut in the middle to what a line of a panel holds.
+fn short_name(path: &std::path::Path) -> String {
+    const LONGEST: usize = 20;
+    let name: Vec<char> = path.file_name().map(|n| n.to_string_lossy().chars().collect()).unwrap_or_default();
+    if name.len() <= LONGEST {
+        return name.into_iter().collect();
+    }
+    let (start, end) = (&name[..LONGEST / 2], &name[name.len() - LONGEST / 2 + 1..]);
+    start.iter().chain(['…'].iter()).chain(end).collect()
+}
+
 fn failed(s: &mut Session, kind: &JobKind, why: &str) {
     let (place, title) = match kind {
         JobKind::Scan => (ProblemPlace::Open, "Not opened."),
@@ -110,11 +119,17 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::Thumbnails => return,
         JobKind::Models => (ProblemPlace::Ai, "The models could not be listed."),
         JobKind::Infer { .. } => (ProblemPlace::Ai, "The model did not run."),
-        JobKind::Save => (ProblemPlace::General, "Not saved."),
+        JobKind::SaveSeg => (ProblemPlace::Masks, "Not saved."),
+        JobKind::SaveReport => (ProblemPlace::Report, "Not saved."),
         JobKind::LoadSeg => (ProblemPlace::Masks, "The mask was not loaded."),
         JobKind::Recovery => (ProblemPlace::General, "Earlier work could not be read."),
     };
-    s.tell(Severity::Error, place, title, why);
+    // The sentence of a mask that is not written begins as the title does.
+    let why = why.strip_prefix("the mask is not saved, and nothing was overwritten: ").map_or_else(
+        || why.to_owned(),
+        |rest| format!("Nothing was overwritten. {}", sentence(rest)),
+    );
+    s.tell(Severity::Error, place, title, &why);
 }
 
 fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) -> Vec<Effect> {
@@ -166,8 +181,10 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
 }
 
 /// A reason without its full stop, so that a path can follow.
-fn sentence(reason: &str) -> &str {
-    reason.trim_end_matches('.')
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.trim_end_matches('.').chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 /// The built-in study: the CT in two planes, the head, and the X-ray with the lung model run on it.

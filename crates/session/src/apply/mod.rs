@@ -97,6 +97,7 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         C::StrokeBegin { slot, at, erase } => segment::stroke_begin(s, slot, at, erase),
         C::StrokeTo { at } => segment::stroke_to(s, at),
         C::StrokeEnd => segment::stroke_end(s),
+        C::StrokeCancel => segment::stroke_cancel(s),
         C::Undo => segment::undo(s),
         C::Redo => segment::redo(s),
         C::SaveSeg(path) => segment::save(s, path),

@@ -76,7 +76,7 @@ pub(super) fn save(s: &mut Session, path: PathBuf) -> Vec<Effect> {
         );
         return Vec::new();
     }
-    vec![s.start_job(JobKind::Save, "Saving the report", JobSpec::SaveText { path, text })]
+    vec![s.start_job(JobKind::SaveReport, "Saving the report", JobSpec::SaveText { path, text })]
 }
 
 fn note(s: &Session) -> Vec<Effect> {

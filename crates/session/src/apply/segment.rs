@@ -180,6 +180,18 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     gesture(s, id, Gesture { title, amount, edit })
 }
 
+/// Takes the stroke back that is being drawn; it leaves no gesture.
+pub(super) fn stroke_cancel(s: &mut Session) -> Vec<Effect> {
+    for document in s.documents.values_mut() {
+        let Some(stroke) = document.stroke.take() else { continue };
+        if let Some(target) = document.segment_mut(stroke.segment) {
+            target.mask = stroke.before;
+        }
+        document.revision += 1;
+    }
+    Vec::new()
+}
+
 /// Takes the last gesture back.
 pub(super) fn undo(s: &mut Session) -> Vec<Effect> {
     step(s, true)
@@ -282,7 +294,7 @@ pub(super) fn save(s: &mut Session, path: PathBuf) -> Vec<Effect> {
         return effects;
     }
     let spec = SaveSegSpec { path, stack: id, info, series, segments, revision, gestures };
-    effects.push(s.start_job(JobKind::Save, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
+    effects.push(s.start_job(JobKind::SaveSeg, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
     effects
 }
 

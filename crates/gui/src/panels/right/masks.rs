@@ -369,7 +369,7 @@ fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, document: &Document) {
             let mut row =
                 inside(ui, rect.shrink2(vec2(size::PANEL_PADDING, 0.0)), Layout::left_to_right(Align::Center));
             row.spacing_mut().item_spacing.x = 12.0;
-            let saving = cx.session.jobs.iter().any(|job| job.kind == JobKind::Save);
+            let saving = cx.session.jobs.iter().any(|job| job.kind == JobKind::SaveSeg);
             let any = document.segments.iter().any(|s| s.mask.occupied().next().is_some());
             if saving {
                 row.add(

@@ -172,7 +172,7 @@ fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, empty: bo
 fn buttons(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, empty: bool) {
     let confirmed = report.document.sentences().any(|s| s.is_confirmed());
     let open = report.document.unconfirmed_count();
-    let saving = cx.session.jobs.iter().any(|job| job.kind == JobKind::Save);
+    let saving = cx.session.jobs.iter().any(|job| job.kind == JobKind::SaveReport);
     let (save, draft) = line_with_end(
         ui,
         size::CONTROL,

@@ -1,0 +1,202 @@
+//! Measurements under the hand: drawing them, finding them, moving them.
+
+use egui::{PointerButton, Pos2, Rect, Response, vec2};
+use lightbox_core::PatientPos;
+use lightbox_session::annotation::{Annotation, AnnotationKind};
+use lightbox_session::workspace::Tool;
+use lightbox_session::{Command, OpenStack};
+
+use super::place::Placement;
+use super::{Hand, ViewsState};
+use crate::cx::{Cx, Out, Request};
+use crate::overlay::annotations;
+
+/// How near the pointer has to be to a handle, in points.
+const REACH_PT: f32 = 10.0;
+/// How near it has to be to a line.
+const REACH_LINE_PT: f32 = 5.0;
+
+/// What kind of measurement a tool draws; `None` for the others.
+#[must_use]
+pub(super) fn kind_of(tool: Tool) -> Option<AnnotationKind> {
+    match tool {
+        Tool::Length => Some(AnnotationKind::Length),
+        Tool::Angle => Some(AnnotationKind::Angle),
+        Tool::Ellipse => Some(AnnotationKind::Ellipse),
+        _ => None,
+    }
+}
+
+/// The measurement at a place of the screen, and which of its points; the whole of it while that is `None`.
+///
+/// With a tool in the hand that draws one itself only points count: a new line may begin on an old one.
+#[must_use]
+pub(super) fn under<'a>(
+    cx: &Cx<'a>,
+    open: &OpenStack,
+    place: &Placement,
+    p: Pos2,
+) -> Option<(&'a Annotation, Option<usize>)> {
+    let draws = kind_of(cx.session.workspace.tool).is_some();
+    let document = cx.session.document(open.id)?;
+    document.annotations.iter().rev().find_map(|annotation| {
+        let step_mm = open.plane_stack(annotation.plane).step_mm().length();
+        let at = annotations::on_plane(place, &annotation.points, step_mm)?;
+        if let Some(point) = at.iter().position(|q| q.distance(p) <= REACH_PT) {
+            return Some((annotation, Some(point)));
+        }
+        (!draws && is_on(annotation.kind, &at, p)).then_some((annotation, None))
+    })
+}
+
+/// Whether a place lies on the line of a measurement.
+fn is_on(kind: AnnotationKind, at: &[Pos2], p: Pos2) -> bool {
+    let near = |line: &[Pos2]| line.windows(2).any(|w| distance_to_line(p, w[0], w[1]) <= REACH_LINE_PT);
+    match (kind, at) {
+        (AnnotationKind::Ellipse, [a, b]) => near(&ellipse(*a, *b)),
+        _ => near(at),
+    }
+}
+
+/// The outline of the ellipse in a box, closed.
+fn ellipse(a: Pos2, b: Pos2) -> Vec<Pos2> {
+    let r = Rect::from_two_pos(a, b);
+    let at = |i: usize| {
+        let angle = std::f32::consts::TAU * i as f32 / 32.0;
+        r.center() + vec2(angle.cos() * r.width() / 2.0, angle.sin() * r.height() / 2.0)
+    };
+    (0..=32).map(at).collect()
+}
+
+fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
+    let d = b - a;
+    let t = if d.length_sq() > 0.0 { ((p - a).dot(d) / d.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
+    p.distance(a + d * t)
+}
+
+/// Moves a measurement or one of its points; true when the press belongs to one.
+pub(super) fn moving(
+    cx: &Cx<'_>,
+    state: &mut ViewsState,
+    open: &OpenStack,
+    place: &Placement,
+    response: &Response,
+    press: Option<Pos2>,
+    now: Option<Pos2>,
+    out: &mut Out,
+) -> bool {
+    let primary = PointerButton::Primary;
+    if super::interact::paints(cx.session.workspace.tool) || matches!(state.hand, Hand::Measuring { .. }) {
+        return false;
+    }
+    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
+        if *stack != open.id {
+            return false;
+        }
+        if let Some(p) = now {
+            let at = place.patient_from_screen(p);
+            match point {
+                Some(n) => points[*n] = at,
+                None => {
+                    let by = at.0 - last.0;
+                    points.iter_mut().for_each(|q| *q = PatientPos(q.0 + by));
+                }
+            }
+            *last = at;
+        }
+        if response.drag_stopped_by(primary) || !response.dragged() {
+            out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            state.hand = Hand::Free;
+        }
+        return true;
+    }
+    let (started, clicked) = (response.drag_started_by(primary), response.clicked());
+    if !(started || clicked) {
+        return false;
+    }
+    let Some(p) = press.or(now) else { return false };
+    let Some((annotation, point)) = under(cx, open, place, p) else {
+        if clicked && cx.ui.selected.is_some() {
+            out.request(Request::Select(None));
+        }
+        return false;
+    };
+    out.request(Request::Select(Some((open.id, annotation.id))));
+    if started {
+        state.hand = Hand::Moving {
+            stack: open.id,
+            id: annotation.id,
+            point,
+            last: place.patient_from_screen(p),
+            points: annotation.points.clone(),
+        };
+    }
+    true
+}
+
+/// Two or three points, by dragging or by clicks.
+pub(super) fn draw(
+    state: &mut ViewsState,
+    slot: usize,
+    kind: AnnotationKind,
+    place: &Placement,
+    response: &Response,
+    press: Option<Pos2>,
+    now: Option<Pos2>,
+    out: &mut Out,
+) {
+    let primary = PointerButton::Primary;
+    let at = now.map(|p| place.patient_from_screen(p));
+    let wrong = matches!(&state.hand, Hand::Measuring { kind: k, slot: n, .. } if *k != kind || *n != slot);
+    if wrong && (response.drag_started_by(primary) || response.clicked()) {
+        state.hand = Hand::Free;
+    }
+    match &mut state.hand {
+        Hand::Measuring { slot: n, kind: k, points, dragging } if *n == slot && *k == kind => {
+            if let (Some(at), Some(last)) = (at, points.last_mut()) {
+                *last = at;
+            }
+            let set = if *dragging {
+                response.drag_stopped_by(primary)
+            } else {
+                response.clicked() || response.drag_stopped_by(primary)
+            };
+            if set {
+                *dragging = false;
+                if points.len() == kind.points() {
+                    let points = std::mem::take(points);
+                    state.hand = Hand::Free;
+                    if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
+                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
+                    }
+                } else if let Some(at) = at {
+                    points.push(at);
+                }
+            }
+        }
+        _ => {
+            let start = if response.drag_started_by(primary) { press } else { None };
+            let begin = start.or(if response.clicked() { now } else { None });
+            if let Some(p) = begin {
+                let first = place.patient_from_screen(p);
+                let dragging = start.is_some();
+                state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::pos2;
+
+    use super::*;
+
+    #[test]
+    fn an_ellipse_is_taken_by_its_outline() {
+        let box_of = [pos2(0.0, 0.0), pos2(100.0, 60.0)];
+        assert!(is_on(AnnotationKind::Ellipse, &box_of, pos2(50.0, 2.0)));
+        assert!(!is_on(AnnotationKind::Ellipse, &box_of, pos2(50.0, 30.0)), "its middle is image");
+        assert!(is_on(AnnotationKind::Length, &box_of, pos2(50.0, 30.0)));
+    }
+}

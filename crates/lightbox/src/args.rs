@@ -104,8 +104,8 @@ pub(crate) enum Command {
         /// Goes on from the last checkpoint.
         #[arg(long)]
         resume: bool,
-        /// cpu, cuda or metal.
-        #[arg(long, default_value = "cpu")]
+        /// What computes.
+        #[arg(long, default_value = "cpu", value_parser = ["cpu", "cuda", "metal"])]
         device: String,
     },
     /// Converts masks.
@@ -123,7 +123,7 @@ pub(crate) enum Command {
         /// The question.
         question: String,
         /// For whom.
-        #[arg(long)]
+        #[arg(long, value_parser = ["patient", "clinician"])]
         audience: Option<String>,
         /// One JSON document.
         #[arg(long)]
@@ -145,13 +145,14 @@ pub(crate) enum Command {
     },
     /// DICOM over the network (not built yet).
     Pacs {
-        /// What to do.
+        /// query, retrieve or store, and what they need.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
     /// The project's own benchmarks.
     Bench {
         /// Which.
-        #[arg(default_value = "view")]
+        #[arg(default_value = "view", value_parser = ["view", "dicom", "kernels", "nets", "train", "masks", "report"])]
         what: String,
         /// One JSON document.
         #[arg(long)]
@@ -164,8 +165,8 @@ pub(crate) struct Decode {
     /// The file.
     pub(crate) file: PathBuf,
     /// Frame, 0-based, or `all`.
-    #[arg(long, default_value = "0")]
-    pub(crate) frame: String,
+    #[arg(long, default_value = "0", value_parser = frame)]
+    pub(crate) frame: FrameArg,
     /// How far the values are taken.
     #[arg(long, value_enum, default_value = "stored")]
     pub(crate) stage: StageArg,
@@ -215,8 +216,8 @@ pub(crate) struct Render {
     /// Width and level, as in `1500,-600`.
     #[arg(long, value_parser = window, allow_hyphen_values = true)]
     pub(crate) window: Option<[f64; 2]>,
-    /// DICOM SEG files to lay over it.
-    #[arg(long)]
+    /// Masks to lay over it: DICOM SEG, or numbers in a NIfTI or NRRD.
+    #[arg(long, num_args = 1..)]
     pub(crate) overlay: Vec<PathBuf>,
     /// The picture.
     #[arg(long)]
@@ -276,10 +277,10 @@ pub(crate) struct Infer {
     #[arg(long)]
     pub(crate) json: bool,
     /// A map of what the model looked at (not built yet).
-    #[arg(long)]
+    #[arg(long, value_parser = ["grad-cam", "occlusion", "integrated-gradients"])]
     pub(crate) explain: Option<String>,
     /// Uncertainty (not built yet).
-    #[arg(long)]
+    #[arg(long, value_parser = ["tta"])]
     pub(crate) uncertainty: Option<String>,
     /// A click for a prompted model (not built yet).
     #[arg(long)]
@@ -295,6 +296,14 @@ pub(crate) enum Cases {
     All,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MaskFormat {
+    Seg,
+    Rtstruct,
+    Nifti,
+    Nrrd,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Seg {
     /// Converts a mask with the geometry of a reference series.
@@ -304,9 +313,9 @@ pub(crate) enum Seg {
         /// The series that it lies on.
         #[arg(long)]
         reference: PathBuf,
-        /// seg, rtstruct, nifti or nrrd.
-        #[arg(long)]
-        to: String,
+        /// The format.
+        #[arg(long, value_enum)]
+        to: MaskFormat,
         /// The result.
         #[arg(long)]
         out: PathBuf,
@@ -349,6 +358,16 @@ pub(crate) enum Report {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// A frame; none for all.
+type FrameArg = Option<usize>;
+
+fn frame(text: &str) -> Result<FrameArg, String> {
+    match text {
+        "all" => Ok(None),
+        n => n.parse().map(Some).map_err(|_| "it is a number from 0, or `all`".to_owned()),
+    }
 }
 
 fn size(text: &str) -> Result<[u32; 2], String> {

@@ -3,20 +3,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lightbox_core::label::Segment;
 use lightbox_core::plane::PlaneStack;
 use lightbox_core::{Plane, Volume, Window, raster};
-use lightbox_dicom::{FrameSelection, Opener, Source, Stack, Stage, seg};
+use lightbox_dicom::{FrameSelection, Opener, Source, Stack, Stage};
 use serde_json::json;
 
-use super::{index, one_stack};
+use super::{index, masks, nothing_found, one_stack, refusal};
 use crate::args;
 use crate::output;
 
 pub(super) fn scan(paths: &[PathBuf], json: bool) -> Result<(), String> {
     let index = index(paths)?;
     if json {
-        return output::json(&lightbox_dicom::index_json(&index));
+        output::json(&lightbox_dicom::index_json(&index))?;
+    }
+    if index.studies.is_empty() {
+        return Err(nothing_found(&index));
+    }
+    if json {
+        return Ok(());
     }
     for study in &index.studies {
         output::line(format!("{} {} {}", study.date, study.description, study.uid).trim());
@@ -38,17 +43,11 @@ pub(super) fn scan(paths: &[PathBuf], json: bool) -> Result<(), String> {
     for skipped in &index.skipped {
         output::note(&format!("left out: {}: {}", skipped.reason.trim_end_matches('.'), skipped.path));
     }
-    if index.studies.is_empty() {
-        return Err("no image was found".into());
-    }
     Ok(())
 }
 
 pub(super) fn decode(args: &args::Decode) -> Result<(), String> {
-    let frames = match args.frame.as_str() {
-        "all" => FrameSelection::All,
-        n => FrameSelection::One(n.parse().map_err(|_| "the frame is a number from 0, or `all`".to_owned())?),
-    };
+    let frames = args.frame.map_or(FrameSelection::All, FrameSelection::One);
     let stage = match args.stage {
         args::StageArg::Stored => Stage::Stored,
         args::StageArg::Modality => Stage::Modality,
@@ -112,7 +111,8 @@ pub(super) fn load(stack: &Stack) -> Result<(Volume, Vec<String>), String> {
 }
 
 pub(super) fn volume(args: &args::Volume) -> Result<(), String> {
-    let (series, stack) = one_stack(&args.path, args.series.as_deref(), args.volume)?;
+    check_volume_name(&args.out)?;
+    let super::Found { series, stack, volumes } = one_stack(&args.path, args.series.as_deref(), args.volume)?;
     if stack.geometry.is_none() {
         return Err("the series is no volume: its images have no position in the patient".into());
     }
@@ -138,37 +138,42 @@ pub(super) fn volume(args: &args::Volume) -> Result<(), String> {
         "dims": g.dims(),
         "spacing_mm": g.spacing_mm(),
         "affine_lps": g.affine_lps(),
-        "volumes": volumes_of(args)?,
+        "volumes": volumes,
         "min": min,
         "max": max,
         "warnings": series.warnings,
     }))
 }
 
-fn volumes_of(args: &args::Volume) -> Result<usize, String> {
-    let index = index(std::slice::from_ref(&args.path))?;
-    let mut all = index.studies.iter().flat_map(|s| &s.series).filter(|s| !s.stacks.is_empty());
-    let series = match &args.series {
-        Some(uid) => all.find(|s| s.uid == *uid),
-        None => all.next(),
-    };
-    Ok(series.map_or(1, |s| s.stacks.len()))
+/// The format that a file's name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VolumeFormat {
+    Nifti,
+    Nrrd,
 }
 
-/// Writes a volume in the format that the name says.
-pub(super) fn write_volume(path: &Path, volume: &Volume) -> Result<(), String> {
+/// The format that the name says, asked before minutes of work end in a name that says none.
+pub(super) fn check_volume_name(path: &Path) -> Result<VolumeFormat, String> {
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     if name.ends_with(".nii") || name.ends_with(".nii.gz") {
-        lightbox_dicom::nifti::write(path, volume).map_err(|e| e.to_string())
+        Ok(VolumeFormat::Nifti)
     } else if name.ends_with(".nrrd") {
-        lightbox_dicom::nrrd::write(path, volume).map_err(|e| e.to_string())
+        Ok(VolumeFormat::Nrrd)
     } else {
         Err(format!("the name must end in .nii, .nii.gz or .nrrd: {}", path.display()))
     }
 }
 
+/// Writes a volume in the format that the name says.
+pub(super) fn write_volume(path: &Path, volume: &Volume) -> Result<(), String> {
+    match check_volume_name(path)? {
+        VolumeFormat::Nifti => lightbox_dicom::nifti::write(path, volume).map_err(|e| e.to_string()),
+        VolumeFormat::Nrrd => lightbox_dicom::nrrd::write(path, volume).map_err(|e| e.to_string()),
+    }
+}
+
 pub(super) fn render(args: &args::Render) -> Result<(), String> {
-    let (series, stack) = one_stack(&args.path, args.series.as_deref(), 0)?;
+    let stack = one_stack(&args.path, args.series.as_deref(), 0)?.stack;
     let plane = match args.plane {
         args::PlaneArg::Axial => Plane::Axial,
         args::PlaneArg::Coronal => Plane::Coronal,
@@ -194,15 +199,14 @@ pub(super) fn render(args: &args::Render) -> Result<(), String> {
     };
     let mut rgba = raster::rgba(&pixels, &window, stack.inverted);
     for path in &args.overlay {
-        for segment in overlay(path, &stack)? {
+        for segment in masks::read(path, &stack)? {
             if let Some(mask) = planes.mask(volume.geometry(), &segment.mask, index) {
                 raster::overlay(&mut rgba, &mask, segment.colour, 0.4);
             }
         }
     }
     let grid = planes.grid(index);
-    _ = series;
-    write_png(&args.out, grid.width, grid.height, &rgba)?;
+    write_png(&args.out, grid.width, grid.height, &rgba, image::ColorType::Rgba8)?;
     output::line(&args.out.display().to_string());
     Ok(())
 }
@@ -213,25 +217,26 @@ fn auto_window(volume: &Volume) -> Option<Window> {
     Some(Window::from_range(f64::from(p[0]), f64::from(p[1])))
 }
 
-fn overlay(path: &Path, stack: &Stack) -> Result<Vec<Segment>, String> {
-    let file = seg::read(&Source::file(path)).map_err(|e| e.to_string())?;
-    file.place_on(stack).map_err(|e| e.to_string())
-}
-
-/// Writes an 8-bit RGBA picture.
-fn write_png(path: &Path, width: usize, height: usize, rgba: &[u8]) -> Result<(), String> {
-    image::save_buffer_with_format(
-        path,
-        rgba,
-        width as u32,
-        height as u32,
-        image::ColorType::Rgba8,
-        image::ImageFormat::Png,
+/// Writes an 8-bit picture.
+pub(super) fn write_png(
+    path: &Path,
+    width: usize,
+    height: usize,
+    bytes: &[u8],
+    colour: image::ColorType,
+) -> Result<(), String> {
+    image::save_buffer_with_format(path, bytes, width as u32, height as u32, colour, image::ImageFormat::Png).map_err(
+        |e| {
+            let why = match e {
+                image::ImageError::IoError(e) => refusal(&e),
+                other => other.to_string(),
+            };
+            format!("the picture cannot be written ({why}): {}", path.display())
+        },
     )
-    .map_err(|e| format!("the picture cannot be written ({e}): {}", path.display()))
 }
 
 /// Writes bytes to a file.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    std::fs::write(path, bytes).map_err(|e| format!("the file cannot be written ({e}): {}", path.display()))
+    std::fs::write(path, bytes).map_err(|e| format!("the file cannot be written ({}): {}", refusal(&e), path.display()))
 }

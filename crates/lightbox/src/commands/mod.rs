@@ -3,6 +3,7 @@
 mod bench;
 mod images;
 mod infer;
+mod masks;
 mod models;
 mod report;
 mod seg;
@@ -51,34 +52,72 @@ fn not_yet(what: &str) -> Result<(), String> {
 fn index(paths: &[PathBuf]) -> Result<StudyIndex, String> {
     for path in paths {
         if let Err(e) = std::fs::metadata(path) {
-            let why = match e.kind() {
-                std::io::ErrorKind::NotFound => "there is nothing there",
-                std::io::ErrorKind::PermissionDenied => "it may not be read",
-                _ => "it cannot be read",
-            };
-            return Err(format!("{why}: {}", path.display()));
+            return Err(format!("it cannot be read ({}): {}", refusal(&e), path.display()));
         }
     }
     Ok(lightbox_dicom::scan(paths, &mut |_| ControlFlow::Continue(())))
 }
 
+/// Why the system refused, without its number.
+fn refusal(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "the system does not permit it".to_owned(),
+        std::io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+        }
+    }
+}
+
+/// Why a scan found nothing, as one sentence.
+fn nothing_found(index: &StudyIndex) -> String {
+    match index.skipped.as_slice() {
+        [] => "no image was found".to_owned(),
+        [one] => format!("no image was found; {}: {}", one.reason.trim_end_matches('.'), one.path),
+        [first, rest @ ..] => format!(
+            "no image was found; {}, and so on for {} more: {}",
+            first.reason.trim_end_matches('.'),
+            rest.len(),
+            first.path
+        ),
+    }
+}
+
+/// A stack with what is known of its series and study.
+struct Found {
+    /// Its series; the stacks are left out.
+    series: Series,
+    /// Itself.
+    stack: Stack,
+    /// How many volumes the series has.
+    volumes: usize,
+}
+
 /// One stack of a path: of the series with this UID, or of the only (else the first) one that shows something.
-fn one_stack(path: &Path, series: Option<&str>, volume: usize) -> Result<(Series, Stack), String> {
+fn one_stack(path: &Path, series: Option<&str>, volume: usize) -> Result<Found, String> {
     let index = index(&[path.to_owned()])?;
     let all: Vec<&Series> = index.studies.iter().flat_map(|s| &s.series).filter(|s| !s.stacks.is_empty()).collect();
     let chosen = match series {
         Some(uid) => all.iter().find(|s| s.uid == uid).ok_or("no series there has this UID")?,
-        None => all.first().ok_or_else(|| match index.skipped.first() {
-            Some(skipped) => format!("no image was found; {}: {}", skipped.reason.trim_end_matches('.'), skipped.path),
-            None => "no image was found".to_owned(),
-        })?,
+        None => all.first().ok_or_else(|| nothing_found(&index))?,
     };
     if series.is_none() && all.len() > 1 {
         crate::output::note(&format!("{} series are there; the first is taken. Choose with --series UID.", all.len()));
     }
-    let n = chosen.stacks.len();
-    let stack = chosen.stacks.get(volume).ok_or_else(|| format!("the series has {n} volumes, counted from 0"))?;
+    // Images without a place in the patient are taken as they come.
+    let mut stacks = chosen.volumes();
+    let volumes = stacks.len();
+    if stacks.is_empty() {
+        stacks = chosen.stacks.iter().collect();
+    }
+    let stack = *stacks.get(volume).ok_or_else(|| match stacks.len() {
+        1 => "the series has one volume, which is number 0".to_owned(),
+        n => format!("the series has {n} volumes, counted from 0"),
+    })?;
+    let stack = stack.clone();
     let mut series = (*chosen).clone();
     series.stacks = Vec::new();
-    Ok((series, stack.clone()))
+    Ok(Found { series, stack, volumes })
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use lightbox_report::check::{Issue, Rule};
 use lightbox_report::draft::draft;
-use lightbox_report::findings::{Exam, FindingsFile, Patient};
+use lightbox_report::findings::{Exam, FindingsFile, Patient, Side};
 use lightbox_report::{check, parse};
 
-use super::index;
+use super::{index, nothing_found};
 use crate::args::Report;
 use crate::output;
 
@@ -15,7 +16,9 @@ pub(super) fn run(action: Report) -> Result<(), String> {
         Report::Draft { findings, template, study } => {
             let mut file = read_findings(&findings)?;
             if let Some(study) = study {
-                fill(&mut file, &study)?;
+                for contradiction in fill(&mut file, &study)? {
+                    output::note(&contradiction);
+                }
             }
             let draft = draft(&file, template.as_deref()).map_err(|e| e.to_string())?;
             output::line(draft.to_text_with_proposals().trim_end());
@@ -35,10 +38,18 @@ pub(super) fn run(action: Report) -> Result<(), String> {
         Report::Check { file, study, findings, json } => {
             let text = read_text(&file)?;
             let mut facts = findings.as_deref().map(read_findings).transpose()?;
-            if let Some(study) = study {
-                fill(facts.get_or_insert_with(FindingsFile::default), &study)?;
-            }
-            let issues = check::check(&text, facts.as_ref(), check::today());
+            let contradictions = match study {
+                Some(study) => fill(facts.get_or_insert_with(FindingsFile::default), &study)?,
+                None => Vec::new(),
+            };
+            let mut issues = check::check(&text, facts.as_ref(), check::today());
+            let severity = Rule::R10.severity();
+            issues.extend(contradictions.into_iter().map(|message| Issue {
+                rule: Rule::R10,
+                severity,
+                message,
+                spans: Vec::new(),
+            }));
             if json {
                 return output::json(&issues);
             }
@@ -56,7 +67,8 @@ pub(super) fn run(action: Report) -> Result<(), String> {
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("the text cannot be read ({e}): {}", path.display()))?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| format!("the text cannot be read ({}): {}", super::refusal(&e), path.display()))?;
     // Other encodings than UTF-8 are read as far as they go; byte offsets are those of the text as read.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -65,22 +77,82 @@ fn read_findings(path: &Path) -> Result<FindingsFile, String> {
     FindingsFile::from_json(&read_text(path)?).map_err(|e| format!("{e}: {}", path.display()))
 }
 
-/// Fills what the header knows and the file does not say.
-fn fill(file: &mut FindingsFile, study: &Path) -> Result<(), String> {
+/// Fills what the header knows and the file does not say; where both speak and differ, each is a sentence.
+fn fill(file: &mut FindingsFile, study: &Path) -> Result<Vec<String>, String> {
     let index = index(&[PathBuf::from(study)])?;
-    let study = index.studies.first().ok_or("the study holds no image")?;
+    // The study of the file's day, where a folder holds several.
+    let day = file.exam.as_ref().and_then(|e| e.date.clone());
+    let of_day = index.studies.iter().find(|s| day.as_deref() == Some(s.date.as_str()));
+    let study = of_day.or_else(|| index.studies.first()).ok_or_else(|| nothing_found(&index))?;
     let series = study.series.first();
+    let mut said = Vec::new();
+    let mut against = |what: &str, told: &str, header: &str| {
+        if !header.is_empty() && !told.trim().eq_ignore_ascii_case(header) {
+            said.push(format!("The findings file gives the {what} {told}, the header {header}."));
+        }
+    };
     let some = |t: &str| (!t.is_empty()).then(|| t.to_owned());
     let exam = file.exam.get_or_insert_with(Exam::default);
     if let Some(series) = series {
-        exam.modality = exam.modality.take().or_else(|| some(&series.modality));
+        match &exam.modality {
+            // DX and CR are both what a text calls an X-ray.
+            Some(told) if is_xray(told) && is_xray(&series.modality) => {}
+            Some(told) => against("modality", told, &series.modality),
+            None => exam.modality = some(&series.modality),
+        }
         exam.body_part = exam.body_part.take().or_else(|| some(&series.body_part));
+        let side = match series.laterality.as_str() {
+            "L" => Some(Side::Left),
+            "R" => Some(Side::Right),
+            "B" => Some(Side::Bilateral),
+            _ => None,
+        };
+        match (exam.laterality, side) {
+            (Some(told), Some(side)) => against("side", told.word(), side.word()),
+            (None, side) => exam.laterality = side,
+            _ => {}
+        }
+        // A header that names no agent does not say that none was given.
+        if study.series.iter().any(|s| !s.contrast.is_empty()) {
+            match exam.contrast {
+                Some(false) => against("contrast agent", "as not given", "names one"),
+                Some(true) => {}
+                None => exam.contrast = Some(true),
+            }
+        }
     }
-    exam.date = exam.date.take().or_else(|| some(&study.date));
+    match &exam.date {
+        Some(told) => against("date", told, &study.date),
+        None => exam.date = some(&study.date),
+    }
     exam.series = exam.series.or(Some(study.series.len() as u64));
     exam.images = exam.images.or(Some(study.series.iter().map(|s| s.frames as u64).sum()));
     let patient = file.patient.get_or_insert_with(Patient::default);
-    patient.sex = patient.sex.take().or_else(|| some(&study.patient.sex));
-    patient.age = patient.age.or(study.patient.age_years);
-    Ok(())
+    match &patient.sex {
+        Some(told) if !told.is_empty() => {
+            let first = |t: &str| t.trim().chars().next().map_or(String::new(), |c| c.to_uppercase().to_string());
+            against("sex", &first(told), &first(&study.patient.sex));
+        }
+        _ => patient.sex = some(&study.patient.sex),
+    }
+    match (patient.age, study.patient.age_years) {
+        // A birthday lies between two ways of counting.
+        (Some(told), Some(age)) if (told - age).abs() > 1.0 => {
+            against("age", &format!("{told}"), &format!("{}", age.floor()));
+        }
+        (None, age) => patient.age = age,
+        _ => {}
+    }
+    // For R24 alone: what must not stand in a text.
+    let known = &study.patient;
+    for (key, value) in [("name", &known.name), ("id", &known.id), ("birth_date", &known.birth_date)] {
+        if !value.is_empty() {
+            patient.other.entry(key).or_insert_with(|| value.as_str().into());
+        }
+    }
+    Ok(said)
+}
+
+fn is_xray(modality: &str) -> bool {
+    ["CR", "DX", "DR", "RF", "XR", "RG"].iter().any(|m| m.eq_ignore_ascii_case(modality.trim()))
 }

@@ -4,28 +4,34 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lightbox_core::{Frame, Rescale, Samples, Segment, Volume};
+use lightbox_dicom::Stack;
 use lightbox_dicom::seg::{self, SegReference};
-use lightbox_dicom::{Source, Stack};
 
-use super::{images, one_stack};
-use crate::args::Seg;
+use super::images::{self, VolumeFormat};
+use super::{masks, one_stack};
+use crate::args::{MaskFormat, Seg};
 use crate::output;
 
 pub(super) fn run(action: Seg) -> Result<(), String> {
     let Seg::Convert { input, reference, to, out } = action;
-    let (_, stack) = one_stack(&reference, None, 0)?;
-    let file = seg::read(&Source::file(&input))
-        .map_err(|e| format!("{e} (masks in other formats than DICOM SEG are not read yet)"))?;
-    let segments = file.place_on(&stack).map_err(|e| e.to_string())?;
-    match to.as_str() {
-        "seg" => {
+    if to == MaskFormat::Rtstruct {
+        return Err("`--to rtstruct` is not built yet".into());
+    }
+    if to != MaskFormat::Seg {
+        let wanted = if to == MaskFormat::Nifti { VolumeFormat::Nifti } else { VolumeFormat::Nrrd };
+        if images::check_volume_name(&out)? != wanted {
+            return Err(format!("the name and `--to` say different formats: {}", out.display()));
+        }
+    }
+    let stack = one_stack(&reference, None, 0)?.stack;
+    let segments = masks::read(&input, &stack)?;
+    match to {
+        MaskFormat::Seg => {
             let reference = SegReference::from_stack(&stack).map_err(|e| e.to_string())?;
             let saved = seg::write(&out, &reference, &segments).map_err(|e| e.to_string())?;
             output::note(&format!("Read back: {} of {} segments equal.", saved.equal, saved.segments));
         }
-        "nifti" | "nrrd" => labels(&out, &stack, &segments)?,
-        "rtstruct" => return Err("`--to rtstruct` is not built yet.".into()),
-        other => return Err(format!("{other} is no format that masks are written in; take seg, nifti or nrrd")),
+        _ => labels(&out, &stack, &segments)?,
     }
     output::line(&out.display().to_string());
     Ok(())

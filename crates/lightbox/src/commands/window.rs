@@ -39,7 +39,7 @@ pub(super) fn screenshot(
     let commands = match script {
         Some(file) => {
             let text = std::fs::read_to_string(&file)
-                .map_err(|e| format!("the script cannot be read ({e}): {}", file.display()))?;
+                .map_err(|e| format!("the script cannot be read ({}): {}", super::refusal(&e), file.display()))?;
             serde_json::from_str(&text)
                 .map_err(|e| format!("the script is no list of commands ({e}): {}", file.display()))?
         }

@@ -1,6 +1,7 @@
 //! Every action with its words and its key: one table for keys, palette and the list of keys.
 
 use egui::{Key, KeyboardShortcut, Modifiers};
+use lightbox_core::Plane;
 use lightbox_session::workspace::{BrushSettings, Layout, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
 use lightbox_session::{Command, Session};
 
@@ -45,6 +46,8 @@ pub enum Action {
     Last,
     /// Next viewport.
     NextView,
+    /// Planes of the series in the active viewport.
+    Plane(Plane),
     /// A layout.
     Layout(Layout),
     /// Links the views.
@@ -161,6 +164,9 @@ pub const TABLE: &[Entry] = &[
     e(Action::Last, "Last image", NONE, Key::End, "End"),
     e(Action::Link, "Link the views", NONE, Key::L, "L"),
     e(Action::Masks, "Show or hide masks", NONE, Key::G, "G"),
+    free(Action::Plane(Plane::Axial), "Axial planes"),
+    free(Action::Plane(Plane::Coronal), "Coronal planes"),
+    free(Action::Plane(Plane::Sagittal), "Sagittal planes"),
     free(Action::NextView, "Next viewport"),
     free(Action::Layout(Layout::One), "Layout 1 × 1"),
     free(Action::Layout(Layout::OneByTwo), "Layout 1 × 2"),
@@ -204,6 +210,7 @@ pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
         Action::Last => command(Command::ScrollTo { slot, index: usize::MAX }),
         Action::NextView => command(Command::Activate((w.active + 1) % w.layout.slots())),
         Action::Layout(layout) => command(Command::SetLayout(layout)),
+        Action::Plane(plane) => command(Command::SetPlane { slot, plane }),
         Action::Link => command(Command::SetLinked(!w.linked)),
         Action::BrushUp => command(brush(1.25)),
         Action::BrushDown => command(brush(0.8)),
@@ -259,6 +266,10 @@ pub fn objection(action: Action, s: &Session) -> Option<&'static str> {
         Action::Redo if !s.active_document().is_some_and(|d| d.history.can_redo()) => Some("nothing to redo"),
         Action::SaveSeg if s.active_document().is_none_or(|d| d.segments.is_empty()) => Some("no segments"),
         _ if nothing => Some("needs an open image"),
+        Action::Plane(plane) => {
+            let open = s.active_stack().and_then(|id| s.library.stack(id));
+            open.is_some_and(|o| !o.planes().contains(&plane)).then_some("needs a volume")
+        }
         _ => None,
     }
 }

@@ -45,6 +45,8 @@ impl App {
         if self.theme != Some(self.session.workspace.theme) {
             self.theme = Some(self.session.workspace.theme);
             theme::apply(ctx, theme_of(&self.session));
+            // egui may lay a frame out twice; then a click would be carried out twice, and a scroll be two.
+            ctx.options_mut(|o| o.max_passes = std::num::NonZeroUsize::MIN);
         }
         for (view, shrink) in self.textures.views.iter_mut().zip(self.views.shrink) {
             view.wanted_shrink = shrink;

@@ -65,6 +65,10 @@ impl Palette {
                 }
                 let mut take = enter.then_some(self.chosen);
                 ui.add_space(4.0);
+                if items.is_empty() {
+                    let words = egui::RichText::new(format!("Nothing is called “{}”.", self.text.trim()));
+                    ui.label(words.font(font(12.0, Weight::Regular)).color(theme::tokens(ui).t3));
+                }
                 ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     for (n, item) in items.iter().enumerate() {
@@ -103,8 +107,10 @@ impl Palette {
 fn items(s: &Session, text: &str) -> Vec<Item> {
     let mut all = Vec::new();
     for open in s.library.stacks() {
+        let study = s.library.study_of(open.id).map(|study| study.description.as_str()).filter(|text| !text.is_empty());
+        let of = study.map(|text| format!(", {text}")).unwrap_or_default();
         all.push(Item {
-            title: format!("Show {}", open.title()),
+            title: format!("Show {}{of}", open.title()),
             key: "",
             objection: None,
             wish: Wish::Command(Command::Show { slot: None, stack: open.id }),

@@ -34,9 +34,7 @@ pub(super) fn hand(
 ) -> Response {
     let s = cx.session;
     let tool = s.workspace.tool;
-    // Painting begins with the press; a click sense would wait for a movement.
-    let sense = if paints(tool) { Sense::drag() } else { Sense::click_and_drag() };
-    let response = ui.interact(place.rect, ui.scope_id().with("image"), sense);
+    let response = ui.interact(place.rect, ui.scope_id().with("image"), Sense::click_and_drag());
     let pointer = response.hover_pos();
     if response.drag_started() || response.clicked() || response.secondary_clicked() {
         if s.workspace.active != slot {
@@ -60,18 +58,20 @@ pub(super) fn hand(
     if response.dragged_by(PointerButton::Secondary) {
         zoom_drag(view, slot, delta, place, out);
     }
-    left(ui, cx, state, slot, open, place, &response, out);
+    if paints(tool) {
+        paint(ui, s, state, slot, place, &response, out);
+    } else {
+        left(ui, cx, state, slot, open, place, &response, out);
+    }
     if let Some(p) = pointer {
         ui.ctx().set_cursor_icon(cursor(cx, state, open, place, p));
     }
-    if !paints(tool) {
-        if response.double_clicked() && !matches!(state.hand, Hand::Measuring { .. }) {
-            let layout = if s.workspace.layout == Layout::One { Layout::TwoByTwo } else { Layout::One };
-            out.command(Command::Activate(slot));
-            out.command(Command::SetLayout(layout));
-        }
-        menu(&response, s, slot, open, out);
+    if response.double_clicked() && !paints(tool) && !matches!(state.hand, Hand::Measuring { .. }) {
+        let layout = if s.workspace.layout == Layout::One { Layout::TwoByTwo } else { Layout::One };
+        out.command(Command::Activate(slot));
+        out.command(Command::SetLayout(layout));
     }
+    menu(&response, s, slot, open, out);
     response
 }
 
@@ -144,7 +144,6 @@ fn left(
     let primary = PointerButton::Primary;
     let started = response.drag_started_by(primary);
     let dragged = response.dragged_by(primary);
-    let stopped = response.drag_stopped_by(primary);
     let press = ui.input(|i| i.pointer.press_origin());
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
@@ -179,47 +178,54 @@ fn left(
                 out.command(Command::PointAt { slot: Some(slot), at: place.patient_from_screen(p) });
             }
         }
-        Tool::Brush | Tool::Eraser => {
-            if started && let Some(p) = press.or(now) {
-                let alt = ui.input(|i| i.modifiers.alt);
-                let erase = (s.workspace.tool == Tool::Eraser) != alt;
-                let at = place.patient_from_screen(p);
-                out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
-                state.hand = Hand::Painting { slot };
-            }
-            if state.hand == (Hand::Painting { slot }) {
-                // The frame of the release still has the way up to it.
-                if (dragged || stopped)
-                    && let Some(p) = now
-                {
-                    // All points since the last frame, so that a slow frame cuts no corner.
-                    for at in path(ui, p) {
-                        out.command(Command::StrokeTo { at: place.patient_from_screen(at) });
-                    }
-                }
-                if stopped {
-                    out.command(Command::StrokeEnd);
-                    state.hand = Hand::Free;
-                }
-            }
-        }
         _ => {}
     }
 }
 
-/// The pointer's way in this frame, ending at `now`.
-fn path(ui: &Ui, now: Pos2) -> Vec<Pos2> {
-    let mut way: Vec<Pos2> = ui.input(|i| {
-        let moves = i.events.iter().filter_map(|e| match e {
-            egui::Event::PointerMoved(p) => Some(*p),
-            _ => None,
-        });
-        moves.collect()
-    });
-    if way.last() != Some(&now) {
-        way.push(now);
+/// Brush and eraser take the pointer's events themselves, in their order: a stroke begins with the press, cuts no corner in
+/// a slow frame, and one that begins and ends within a frame is a stroke too.
+fn paint(
+    ui: &Ui,
+    s: &Session,
+    state: &mut ViewsState,
+    slot: usize,
+    place: &Placement,
+    response: &Response,
+    out: &mut Out,
+) {
+    let ours = Hand::Painting { slot };
+    if state.hand != ours && !response.contains_pointer() && !response.is_pointer_button_down_on() {
+        return;
     }
-    way
+    ui.input(|i| {
+        for event in &i.events {
+            match event {
+                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } => {
+                    if place.rect.contains(*pos) {
+                        let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
+                        let at = place.patient_from_screen(*pos);
+                        out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                        state.hand = ours.clone();
+                    }
+                }
+                egui::Event::PointerMoved(pos) if state.hand == ours => {
+                    out.command(Command::StrokeTo { at: place.patient_from_screen(*pos) });
+                }
+                egui::Event::PointerButton { button: PointerButton::Primary, pressed: false, .. }
+                    if state.hand == ours =>
+                {
+                    out.command(Command::StrokeEnd);
+                    state.hand = Hand::Free;
+                }
+                _ => {}
+            }
+        }
+    });
+    // The button came up where no event tells it, outside of the window say.
+    if state.hand == ours && !ui.input(|i| i.pointer.primary_down()) {
+        out.command(Command::StrokeEnd);
+        state.hand = Hand::Free;
+    }
 }
 
 /// Wheel: planes; with Ctrl: magnification about the pointer.

@@ -12,7 +12,8 @@ pub fn root() -> PathBuf {
 }
 
 /// The built-in study, written once for all tests: it takes seconds in a build without optimisation. Kept for the next run.
-fn demo_folder() -> PathBuf {
+#[must_use]
+pub fn demo_folder() -> PathBuf {
     static ONCE: std::sync::Once = std::sync::Once::new();
     let dir = std::env::temp_dir().join("lightbox-demo-for-tests");
     ONCE.call_once(|| {

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
 
 mod bad_input;
+mod fluid;
 mod reading;
 mod recovery;

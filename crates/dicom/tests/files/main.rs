@@ -6,6 +6,7 @@ mod codecs;
 mod geometry;
 mod hostile;
 mod outcome;
+mod real;
 mod resample;
 mod series;
 mod splitting;

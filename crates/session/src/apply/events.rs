@@ -125,10 +125,9 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::Recovery => (ProblemPlace::General, "Earlier work could not be read."),
     };
     // The sentence of a mask that is not written begins as the title does.
-    let why = why.strip_prefix("the mask is not saved, and nothing was overwritten: ").map_or_else(
-        || why.to_owned(),
-        |rest| format!("Nothing was overwritten. {}", sentence(rest)),
-    );
+    let why = why
+        .strip_prefix("the mask is not saved, and nothing was overwritten: ")
+        .map_or_else(|| why.to_owned(), |rest| format!("Nothing was overwritten. {}", sentence(rest)));
     s.tell(Severity::Error, place, title, &why);
 }
 

@@ -204,6 +204,10 @@ fn arrange_demo(s: &mut Session, new: &[StackId]) -> Vec<Effect> {
         }
     }
     s.workspace.active = 0;
+    if s.models.is_empty() {
+        let detail = "Start Lightbox in the folder that holds `weights`, or name that folder in LIGHTBOX_WEIGHTS.";
+        s.tell(Severity::Warning, ProblemPlace::General, "No model was found, so none is run.", detail);
+    }
     if let Some(id) = xray {
         let fitting: Vec<String> = s
             .library

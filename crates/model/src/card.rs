@@ -3,11 +3,13 @@
 //! A model is a folder with `model.safetensors` and one `card.toml`; there is no other manifest. Unknown fields are
 //! refused, so that a misspelt one is found at once; free notes belong in `[notes]`.
 
-use crate::arch::Architecture;
+use crate::arch::{Answer, Architecture};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use crate::input::{Channels, InputSpec, Intensity, Resize};
 
 /// Name of the card inside a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -29,7 +31,8 @@ pub struct Card {
     pub task: Task,
     /// Licence of the weights.
     pub licence: String,
-    /// SHA-256 of the weights, 64 hex digits.
+    /// SHA-256 of the weights, 64 hex digits; all zeros where they are not there yet.
+    #[serde(default = "no_hash")]
     pub sha256: String,
     /// What it must not be used for and where it is known to fail, one sentence each.
     #[serde(default)]
@@ -38,11 +41,15 @@ pub struct Card {
     pub architecture: Architecture,
     /// The way from an image to the network's input.
     pub input: InputSpec,
-    /// One per output channel, in order.
+    /// One per output channel, in order. A name alone is a label with the threshold 0.5.
+    #[serde(default, with = "labels")]
     pub labels: Vec<Label>,
-    /// The way from the network's output to masks.
+    /// The way from the network's output to an answer.
     #[serde(default)]
     pub post: PostSpec,
+    /// The file that the weights were imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// On which images it may be used.
     #[serde(default)]
     pub fits: Fits,
@@ -67,37 +74,36 @@ pub struct Card {
 pub enum Task {
     /// A mask per label.
     Segmentation,
+    /// A probability per label.
+    Classification,
+    /// Boxes with a label each, with or without outlines.
+    Detection,
+    /// An image made of an image, or of noise.
+    Reconstruction,
 }
 
-/// The way from an image to the network's input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSpec {
-    /// Rows of the network's input.
-    pub rows: usize,
-    /// Columns of the network's input.
-    pub columns: usize,
-    /// How an image of another size gets there.
-    pub resize: Resize,
-    /// Fraction of the pixels (0 to 1) below the value that becomes 0.
-    pub clip_low: f64,
-    /// Fraction of the pixels (0 to 1) below the value that becomes 1.
-    pub clip_high: f64,
-}
-
-impl Default for InputSpec {
-    fn default() -> Self {
-        Self { rows: 128, columns: 128, resize: Resize::Squeeze, clip_low: 0.005, clip_high: 0.995 }
+impl Task {
+    /// As in a card.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Segmentation => "segmentation",
+            Self::Classification => "classification",
+            Self::Detection => "detection",
+            Self::Reconstruction => "reconstruction",
+        }
     }
 }
 
-/// How an image of another size gets to the input grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Resize {
-    /// Triangle filter to rows x columns, the aspect ratio is not kept.
-    Squeeze,
+/// The file that weights were imported from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name, without the folder.
+    pub file: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its SHA-256, 64 hex digits.
+    pub sha256: String,
 }
 
 /// One output channel.
@@ -113,6 +119,38 @@ pub struct Label {
     pub sides: Option<Sides>,
 }
 
+/// Labels as names or as tables.
+mod labels {
+    use super::Label;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    #[serde(untagged)]
+    enum Either<L> {
+        Name(String),
+        Label(L),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Label>, D::Error> {
+        let all = Vec::<Either<Label>>::deserialize(d)?;
+        Ok(all
+            .into_iter()
+            .map(|one| match one {
+                Either::Name(name) => Label { name, threshold: 0.5, sides: None },
+                Either::Label(label) => label,
+            })
+            .collect())
+    }
+
+    /// All as names where that says everything.
+    pub(super) fn serialize<S: Serializer>(labels: &[Label], s: S) -> Result<S::Ok, S::Error> {
+        if !labels.is_empty() && labels.iter().all(|l| l.threshold == 0.5 && l.sides.is_none()) {
+            return labels.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().serialize(s);
+        }
+        labels.serialize(s)
+    }
+}
+
 /// Names of the two parts of a paired organ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,10 +161,17 @@ pub struct Sides {
     pub left: String,
 }
 
-/// The way from probabilities to masks.
+/// The way from the network's output to an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct PostSpec {
+    /// From the network's numbers to probabilities.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub activation: Activation,
+    /// Whether a class's threshold is the network's operating point, which is shown as 0.5 (TorchXRayVision's
+    /// `op_norm`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub operating_points: bool,
     /// Only the largest N connected parts are kept; 0 keeps all.
     #[serde(default)]
     pub largest_components: usize,
@@ -136,6 +181,28 @@ pub struct PostSpec {
     /// Whether holes inside a part are filled.
     #[serde(default)]
     pub fill_holes: bool,
+}
+
+/// From the network's numbers to probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Activation {
+    /// Each label for itself.
+    #[default]
+    Sigmoid,
+    /// One of the labels.
+    Softmax,
+    /// They are probabilities (or intensities) as they are.
+    None,
+}
+
+fn no_hash() -> String {
+    "0".repeat(64)
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// On which images a model may be used. An empty list or an absent range says nothing.
@@ -311,24 +378,30 @@ impl Card {
         if self.licence.trim().is_empty() {
             return fail("licence is empty".into());
         }
-        let input = &self.input;
-        if !(16..=4096).contains(&input.rows) || !(16..=4096).contains(&input.columns) {
-            return fail(format!("input of {} x {} pixels is not between 16 and 4096", input.columns, input.rows));
-        }
-        if !(0.0 <= input.clip_low && input.clip_low < input.clip_high && input.clip_high <= 1.0) {
-            return fail("clip_low and clip_high are not fractions in ascending order".into());
-        }
-        if let Err(reason) = self.architecture.check(input.rows, input.columns) {
+        self.input.check(self.architecture.takes()).or_else(fail)?;
+        if let Err(reason) = self.architecture.check(self.input.rows, self.input.columns) {
             return fail(reason);
         }
-        if self.architecture.inputs() != 1 {
-            return fail(format!("{} input channels; a grey image has 1", self.architecture.inputs()));
+        let wanted = match self.architecture.answers() {
+            Answer::Classes => Task::Classification,
+            Answer::Masks => Task::Segmentation,
+            Answer::Boxes => Task::Detection,
+            Answer::Image => Task::Reconstruction,
+        };
+        if self.task != wanted {
+            return fail(format!(
+                "its task is {}, but the architecture {} is for {}",
+                self.task.name(),
+                self.architecture.name(),
+                wanted.name()
+            ));
         }
         if self.labels.len() != self.architecture.outputs() {
             return fail(format!("{} labels for {} outputs", self.labels.len(), self.architecture.outputs()));
         }
+        let mut names = std::collections::HashSet::new();
         for (i, label) in self.labels.iter().enumerate() {
-            if label.name.trim().is_empty() || self.labels[..i].iter().any(|l| l.name == label.name) {
+            if label.name.trim().is_empty() || !names.insert(label.name.as_str()) {
                 return fail(format!("label {} is empty or a repetition", i + 1));
             }
             if !(label.threshold > 0.0 && label.threshold < 1.0) {
@@ -408,6 +481,7 @@ impl Card {
             input: InputSpec::default(),
             labels: Vec::new(),
             post: PostSpec::default(),
+            source: None,
             fits: Fits::default(),
             data: None,
             metrics: BTreeMap::new(),

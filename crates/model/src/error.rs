@@ -126,6 +126,14 @@ pub enum Error {
         /// The tensor's name.
         tensor: String,
     },
+    /// The file's tensors are not those of the architecture.
+    #[error("the weights do not fit the card of '{id}': {text}")]
+    Tensors {
+        /// The model's id.
+        id: String,
+        /// Which are missing, left over, or of another shape.
+        text: String,
+    },
     /// A model with this id is there already, or the id is taken by a shipped one.
     #[error("a model '{id}' is already there; remove it first or give the card another id")]
     AlreadyThere {

@@ -1,7 +1,7 @@
 //! A model ready to run, and segmentation of a plane image.
 
 use crate::arch::Network;
-use crate::card::{Card, Resize, Task, WEIGHTS_FILE};
+use crate::card::{Card, Task, WEIGHTS_FILE};
 use crate::image::{GreyImage, resize};
 use crate::run::RunCx;
 use crate::store::Entry;
@@ -94,6 +94,10 @@ impl Model {
         &self.card
     }
 
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Number of the network's parameters.
     #[must_use]
     pub fn parameters(&self) -> usize {
@@ -123,7 +127,10 @@ impl Model {
     /// # Errors
     /// As [`Model::segment`].
     pub fn segment_with(&self, image: &GreyImage, options: SegmentOptions, cx: &RunCx<'_>) -> Result<Segmentation> {
-        let Task::Segmentation = self.card.task;
+        if self.card.task != Task::Segmentation {
+            let reason = format!("'{}' is a model of {}, which outlines nothing", self.card.id, self.card.task.name());
+            return Err(Error::Image { reason });
+        }
         image.check()?;
         let (columns, rows) = (image.columns, image.rows);
         let mut timings_ms = Vec::with_capacity(3);
@@ -133,7 +140,6 @@ impl Model {
             clock = Instant::now();
         };
         (cx.progress)(0.0, "Preparing the image");
-        let Resize::Squeeze = self.card.input.resize;
         let x = crate::evaluate::prepare(image, &self.card.input)?;
         stage("prepare");
         (cx.progress)(0.2, "Running the network");

@@ -1,9 +1,8 @@
 //! The models at hand: shipped with the program or added by the user.
 
-use crate::card::{CARD_FILE, Card, WEIGHTS_FILE, check_id};
-use crate::files::{sha256_file, sha256_hex, write_atomic};
-use crate::{Error, Result, weights};
-use candle_core::Device;
+use crate::card::{CARD_FILE, Card, Source, WEIGHTS_FILE, check_id};
+use crate::files::{sha256_file, write_atomic};
+use crate::{Error, Result, import, weights};
 use std::path::{Path, PathBuf};
 
 /// One model.
@@ -104,44 +103,63 @@ impl Store {
         })
     }
 
-    /// Copies weights and card into the folder of added models after checking that they fit together.
+    /// Imports weights of any container ([`crate::import`]) with their card after checking that they fit together.
     ///
-    /// The sha256 in `card` is set from the file where it is empty or all zeros, else it must agree.
+    /// A sha256 in `card` that is not all zeros must be that of the file; the stored card gets that of the stored
+    /// weights, and the file's as its source.
     ///
     /// # Errors
-    /// Those of [`crate::Model::load`]; [`Error::AlreadyThere`]; [`Error::Write`] or [`Error::DiskFull`], after which
-    /// nothing is left behind.
+    /// [`Error::Tensors`], [`Error::Weights`], [`Error::WrongHash`], [`Error::Card`]; [`Error::AlreadyThere`];
+    /// [`Error::Write`] or [`Error::DiskFull`]. After each of them nothing is left behind.
     pub fn add(&mut self, files: &[PathBuf], mut card: Card) -> Result<&Entry> {
         let added = self.added.clone().ok_or_else(|| Error::Card {
             id: card.id.clone(),
             reason: "there is no folder for added models; set LIGHTBOX_MODELS".into(),
         })?;
-        let [file] = files else {
-            let reason = format!("its architecture has one file of weights, {} were given", files.len());
-            return Err(Error::Card { id: card.id, reason });
+        let Some(file) = files.first() else {
+            return Err(Error::Card { id: card.id, reason: "no file of weights was given".into() });
         };
         check_id(&card.id)?;
         let dir = added.join(&card.id);
         if self.entries.iter().any(|e| e.id == card.id) || dir.exists() {
             return Err(Error::AlreadyThere { id: card.id });
         }
-        let bytes = std::fs::read(file).map_err(Error::read(file))?;
-        let tensors = weights::parse(&card.id, &bytes, file, &Device::Cpu)?;
-        let found = sha256_hex(&bytes);
-        if card.sha256.bytes().all(|b| b == b'0') {
-            card.sha256 = found;
-        } else if !card.sha256.eq_ignore_ascii_case(&found) {
+        card.check()?;
+        let mut container = import::open(files, &mut card.architecture)?;
+        let found = sha256_file(file)?;
+        if !card.sha256.bytes().all(|b| b == b'0') && !card.sha256.eq_ignore_ascii_case(&found) {
             return Err(Error::WrongHash { id: card.id, expected: card.sha256, found });
         }
+        if let Some(start) = hash_in_name(file)
+            && !found.starts_with(&start)
+        {
+            return Err(Error::WrongHash { id: card.id, expected: format!("{start}…, by the file's name"), found });
+        }
+        let (tensors, notes) = import::convert(container.as_mut(), &mut card, file)?;
+        drop(container);
+        // The import may have set numbers of the architecture.
         card.check()?;
         weights::check(&card.id, &tensors, &card.architecture.shapes())?;
-        std::fs::create_dir_all(&dir).map_err(Error::write(&dir))?;
-        // The card last: a folder without one is no model.
-        let written = write_atomic(&dir.join(WEIGHTS_FILE), &bytes)
-            .and_then(|()| write_atomic(&dir.join(CARD_FILE), card.to_toml()?.as_bytes()));
+        card.source = Some(Source {
+            file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            kind: notes.kind.into(),
+            sha256: found,
+        });
+        std::fs::create_dir_all(&added).map_err(Error::write(&added))?;
+        // Whole or not at all: the folder gets its name when both files are in it.
+        let part = added.join(format!(".{}.part", card.id));
+        let written = (|| {
+            if part.exists() {
+                std::fs::remove_dir_all(&part).map_err(Error::write(&part))?;
+            }
+            std::fs::create_dir_all(&part).map_err(Error::write(&part))?;
+            card.sha256 = weights::write(&part.join(WEIGHTS_FILE), &tensors)?;
+            write_atomic(&part.join(CARD_FILE), card.to_toml()?.as_bytes())?;
+            std::fs::rename(&part, &dir).map_err(Error::write(&dir))
+        })();
         if let Err(error) = written {
             // What is left of a failed copy is of no use; the first error is the one to tell.
-            let _ = std::fs::remove_dir_all(&dir);
+            let _ = std::fs::remove_dir_all(&part);
             return Err(error);
         }
         let entry = read_entry(dir, true);
@@ -180,6 +198,18 @@ pub fn verify(entry: &Entry) -> Result<()> {
     } else {
         Err(Error::WrongHash { id: entry.id.clone(), expected: entry.card.sha256.clone(), found })
     }
+}
+
+/// The first eight hex digits of the SHA-256 that torchvision puts into names: `resnet50-0676ba61.pth`.
+fn hash_in_name(file: &Path) -> Option<String> {
+    if !file.extension().is_some_and(|e| e == "pth") {
+        return None;
+    }
+    let stem = file.file_stem()?.to_str()?;
+    let (_, tail) = stem.rsplit_once('-')?;
+    let is_hash = tail.len() == 8 && tail.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    // Eight digits alone are a date.
+    (is_hash && tail.bytes().any(|b| b.is_ascii_alphabetic())).then(|| tail.to_owned())
 }
 
 fn read_entry(dir: PathBuf, added: bool) -> Entry {

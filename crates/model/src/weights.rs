@@ -1,10 +1,11 @@
 //! Weights as safetensors: read with hash, names, shapes and numbers checked; written whole.
 
 use crate::arch::Tensors;
-use crate::files::{sha256_hex, write_atomic};
+use crate::files::{sha256_file, sha256_hex};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, View, tensor::TensorView};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -100,9 +101,46 @@ pub(crate) fn to_bytes(tensors: &Tensors, fields: Option<HashMap<String, String>
         .map_err(|e| Error::Tensor(candle_core::Error::Msg(e.to_string())))
 }
 
+/// A tensor that becomes bytes only when they are written, one at a time.
+struct Written<'a>(&'a Tensor);
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.0.dims()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        // f32 on the CPU, checked by the caller; an empty answer would be found by the length check of the writer.
+        let values: Vec<f32> = self.0.flatten_all().and_then(|t| t.to_vec1()).unwrap_or_default();
+        Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.0.elem_count()
+    }
+}
+
 /// Writes a safetensors file and says its SHA-256.
 pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
-    let bytes = to_bytes(tensors, None)?;
-    write_atomic(path, &bytes)?;
-    Ok(sha256_hex(&bytes))
+    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), Written(tensor)));
+    let part = path.with_extension("part");
+    let written = safetensors::serialize_to_file(views, None, &part).map_err(|e| match e {
+        safetensors::SafeTensorError::IoError(e) => Error::write(path)(e),
+        e => Error::Tensor(candle_core::Error::Msg(e.to_string())),
+    });
+    let done = written.and_then(|()| {
+        std::fs::File::open(&part).and_then(|f| f.sync_all()).map_err(Error::write(path))?;
+        let sha256 = sha256_file(&part)?;
+        std::fs::rename(&part, path).map_err(Error::write(path))?;
+        Ok(sha256)
+    });
+    if done.is_err() {
+        // The half-written neighbour is of no use; that it may fail to go changes nothing.
+        let _ = std::fs::remove_file(&part);
+    }
+    done
 }

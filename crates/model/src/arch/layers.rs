@@ -1,8 +1,11 @@
-//! Layers that the architectures share.
+//! Layers that the architectures share: [`ops`] are the plain operations, [`block`] the layers with their weights.
 //!
-//! Only operations whose gradients are right in candle 0.11.1: its `max_pool2d` gradient is a quarter of the truth
+//! The ones of this file are trained here. They use only operations whose gradients are right in candle 0.11.1: its `max_pool2d` gradient is a quarter of the truth
 //! and `upsample_nearest2d` overwrites what other consumers added, so networks here go down by strided
 //! convolutions and up by transposed ones.
+
+pub mod block;
+pub mod ops;
 
 use super::Tensors;
 use crate::kernels::ConvOp;

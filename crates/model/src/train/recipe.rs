@@ -194,6 +194,7 @@ impl Recipe {
             architecture: self.architecture.clone(),
             input: self.input.clone(),
             labels: self.labels.clone(),
+            source: None,
             post: self.post.clone(),
             fits: self.fits.clone(),
             data: Some(self.data.clone()),

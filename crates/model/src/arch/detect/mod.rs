@@ -1,0 +1,11 @@
+//! Networks that find boxes, and the parts that they share.
+
+pub mod anchors;
+pub mod boxes;
+pub mod darknet;
+pub mod faster;
+pub mod fpn;
+pub mod roi;
+pub mod ssd;
+pub mod ssd_light;
+pub mod yolox;

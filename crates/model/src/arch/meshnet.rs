@@ -277,3 +277,11 @@ impl Net for MeshNet {
         Some(run())
     }
 }
+
+/// `model.N.0` of the PyTorch implementation (a sequence per layer) and `model.N` of its last layer.
+pub(crate) fn rename(name: &str) -> String {
+    match name.strip_prefix("model.").map(|rest| rest.split('.').collect::<Vec<_>>()).as_deref() {
+        Some([n, "0", what] | [n, what]) => format!("layers.{n}.{what}"),
+        _ => name.to_owned(),
+    }
+}

@@ -1,17 +1,26 @@
 //! Architectures, one file each; [`Architecture`] is the list of them as a card names them.
 
+pub mod autoencoder;
 pub mod densenet;
+pub mod detect;
+pub mod fcn;
+pub mod gan;
 pub mod inception;
 pub mod layers;
+pub mod meshnet;
+pub mod monai;
 pub mod net;
 pub mod params;
 pub mod resnet;
+pub mod resnet_ae;
 pub mod unet;
+pub mod unet_plane;
 pub mod vgg;
 
 use crate::run::RunCx;
 use crate::{Error, Result};
 use candle_core::Tensor;
+use detect::{darknet, faster, ssd, ssd_light, yolox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,6 +48,42 @@ pub enum Architecture {
     Googlenet(inception::InceptionConfig),
     /// Inception-v3, [`inception`].
     InceptionV3(inception::InceptionConfig),
+    /// [`fcn`].
+    FcnResnet(fcn::FcnConfig),
+    /// The layout of the published brain-MRI U-Net, [`unet_plane`].
+    UnetPlane(unet_plane::PlaneUNetConfig),
+    /// [`autoencoder`].
+    Autoencoder(autoencoder::AutoencoderConfig),
+    /// [`meshnet`].
+    Meshnet(meshnet::MeshNetConfig),
+    /// MONAI's UNet, [`monai`].
+    MonaiUnet(monai::UNetConfig),
+    /// MONAI's SegResNet, [`monai`].
+    Segresnet(monai::SegResNetConfig),
+    /// [`faster`].
+    FasterRcnn(faster::FasterConfig),
+    /// [`faster`].
+    MaskRcnn(faster::FasterConfig),
+    /// SSD300 on VGG-16, [`ssd`].
+    Ssd300(ssd::SsdConfig),
+    /// [`ssd_light`].
+    SsdLight(ssd_light::LightSsdConfig),
+    /// YOLOv3 and others of a `.cfg`, [`darknet`].
+    Darknet(darknet::DarknetConfig),
+    /// [`yolox`].
+    Yolox(yolox::YoloxConfig),
+    /// TorchXRayVision's, [`resnet_ae`].
+    ResnetAutoencoder(resnet_ae::ResNetAeConfig),
+    /// [`gan`].
+    DcganGenerator(gan::DcganConfig),
+    /// [`gan`].
+    DcganDiscriminator(gan::DcganConfig),
+    /// [`gan`].
+    SrganGenerator(gan::SrganConfig),
+    /// [`gan`].
+    SrganDiscriminator(gan::SrganConfig),
+    /// MONAI's Generator, [`monai`].
+    MonaiGenerator(monai::GeneratorConfig),
 }
 
 /// What a network gives, so that a card of another task is refused.
@@ -75,27 +120,72 @@ impl Architecture {
             Self::Densenet(_) => "densenet",
             Self::Googlenet(_) => "googlenet",
             Self::InceptionV3(_) => "inception-v3",
+            Self::FcnResnet(_) => "fcn-resnet",
+            Self::UnetPlane(_) => "unet-plane",
+            Self::Autoencoder(_) => "autoencoder",
+            Self::Meshnet(_) => "meshnet",
+            Self::MonaiUnet(_) => "monai-unet",
+            Self::Segresnet(_) => "segresnet",
+            Self::FasterRcnn(_) => "faster-rcnn",
+            Self::MaskRcnn(_) => "mask-rcnn",
+            Self::Ssd300(_) => "ssd300",
+            Self::SsdLight(_) => "ssd-light",
+            Self::Darknet(_) => "darknet",
+            Self::Yolox(_) => "yolox",
+            Self::ResnetAutoencoder(_) => "resnet-autoencoder",
+            Self::DcganGenerator(_) => "dcgan-generator",
+            Self::DcganDiscriminator(_) => "dcgan-discriminator",
+            Self::SrganGenerator(_) => "srgan-generator",
+            Self::SrganDiscriminator(_) => "srgan-discriminator",
+            Self::MonaiGenerator(_) => "monai-generator",
         }
     }
 
     /// What goes in.
     pub fn takes(&self) -> Takes {
-        Takes::Plane(match self {
-            Self::Unet2d(c) => c.inputs,
-            Self::Resnet(c) => c.inputs,
-            Self::Vgg(c) => c.inputs,
-            Self::Densenet(c) => c.inputs,
-            Self::Googlenet(c) | Self::InceptionV3(c) => c.inputs,
-        })
+        let nd = |dims: usize, n: usize| if dims == 3 { Takes::Volume(n) } else { Takes::Plane(n) };
+        match self {
+            Self::Unet2d(c) => Takes::Plane(c.inputs),
+            Self::Resnet(c) => Takes::Plane(c.inputs),
+            Self::Vgg(c) => Takes::Plane(c.inputs),
+            Self::Densenet(c) => Takes::Plane(c.inputs),
+            Self::Googlenet(c) | Self::InceptionV3(c) => Takes::Plane(c.inputs),
+            Self::FcnResnet(c) => Takes::Plane(c.inputs),
+            Self::UnetPlane(c) => Takes::Plane(c.inputs),
+            Self::Autoencoder(c) => Takes::Plane(c.inputs),
+            Self::Meshnet(_) => Takes::Volume(1),
+            Self::MonaiUnet(c) => nd(c.dims, c.inputs),
+            Self::Segresnet(c) => nd(c.dims, c.inputs),
+            Self::FasterRcnn(c) | Self::MaskRcnn(c) => Takes::Plane(c.inputs),
+            Self::Ssd300(c) => Takes::Plane(c.inputs),
+            Self::SsdLight(c) => Takes::Plane(c.inputs),
+            Self::Darknet(c) => Takes::Plane(c.inputs()),
+            Self::Yolox(c) => Takes::Plane(c.inputs),
+            Self::ResnetAutoencoder(c) => Takes::Plane(c.inputs),
+            Self::DcganGenerator(c) => Takes::Latent(c.latent),
+            Self::DcganDiscriminator(c) => Takes::Plane(c.channels),
+            Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => Takes::Plane(c.channels),
+            Self::MonaiGenerator(c) => Takes::Latent(c.latent),
+        }
     }
 
     /// What comes out.
     pub fn answers(&self) -> Answer {
         match self {
-            Self::Unet2d(_) => Answer::Masks,
             Self::Resnet(_) | Self::Vgg(_) | Self::Densenet(_) | Self::Googlenet(_) | Self::InceptionV3(_) => {
                 Answer::Classes
             }
+            Self::DcganDiscriminator(_) | Self::SrganDiscriminator(_) => Answer::Classes,
+            Self::Unet2d(_) | Self::FcnResnet(_) | Self::UnetPlane(_) => Answer::Masks,
+            Self::Meshnet(_) | Self::MonaiUnet(_) | Self::Segresnet(_) => Answer::Masks,
+            Self::Autoencoder(c) => match c.gives {
+                autoencoder::Gives::Masks => Answer::Masks,
+                autoencoder::Gives::Image => Answer::Image,
+            },
+            Self::FasterRcnn(_) | Self::MaskRcnn(_) | Self::Ssd300(_) | Self::SsdLight(_) => Answer::Boxes,
+            Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
+            Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
+            Self::SrganGenerator(_) | Self::MonaiGenerator(_) => Answer::Image,
         }
     }
 
@@ -105,7 +195,7 @@ impl Architecture {
         n
     }
 
-    /// Number of labels.
+    /// Number of labels; 0 where an image comes out.
     pub fn outputs(&self) -> usize {
         match self {
             Self::Unet2d(c) => c.outputs,
@@ -113,44 +203,24 @@ impl Architecture {
             Self::Vgg(c) => c.outputs,
             Self::Densenet(c) => c.outputs,
             Self::Googlenet(c) | Self::InceptionV3(c) => c.outputs,
+            Self::FcnResnet(c) => c.outputs,
+            Self::UnetPlane(c) => c.outputs,
+            Self::Autoencoder(c) => match c.gives {
+                autoencoder::Gives::Masks => c.outputs,
+                autoencoder::Gives::Image => 0,
+            },
+            Self::Meshnet(c) => c.outputs,
+            Self::MonaiUnet(c) => c.outputs,
+            Self::Segresnet(c) => c.outputs,
+            Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.outputs,
+            Self::Ssd300(c) => c.outputs,
+            Self::SsdLight(c) => c.outputs,
+            Self::Darknet(c) => c.outputs,
+            Self::Yolox(c) => c.outputs,
+            Self::DcganDiscriminator(_) | Self::SrganDiscriminator(_) => 1,
+            Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => 0,
+            Self::SrganGenerator(_) | Self::MonaiGenerator(_) => 0,
         }
-    }
-
-    /// Sets what a file's names decide and the card left open.
-    pub(crate) fn adapt(&mut self, _names: &[&str]) {}
-
-    /// The network's name of a tensor that older or other implementations name otherwise.
-    pub(crate) fn rename(&self, name: &str) -> String {
-        match self {
-            Self::Densenet(_) => densenet::rename(name),
-            Self::Vgg(_) => vgg::rename(name),
-            _ => name.to_owned(),
-        }
-    }
-
-    /// Whether a tensor of the published files has no part in inference.
-    pub(crate) fn ignores(&self, name: &str) -> bool {
-        match self {
-            Self::Googlenet(_) => name.starts_with("aux1.") || name.starts_with("aux2."),
-            Self::InceptionV3(_) => name.starts_with("AuxLogits."),
-            // TorchXRayVision keeps its operating points among the weights; a card holds them as thresholds.
-            Self::Densenet(_) | Self::Resnet(_) => name == "op_threshs",
-            _ => false,
-        }
-    }
-
-    /// Whether a tensor of another shape holds the same numbers in the same order.
-    pub(crate) fn same_shape(&self, name: &str, found: &[usize], needed: &[usize]) -> bool {
-        // timm keeps VGG's first two matrices as convolutions.
-        matches!(self, Self::Vgg(_))
-            && name.starts_with("classifier.")
-            && found.first() == needed.first()
-            && found.iter().product::<usize>() == needed.iter().product::<usize>()
-    }
-
-    /// Number of trained numbers.
-    pub fn parameters(&self) -> usize {
-        self.shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
     /// Whether the numbers make a network that takes an input of `rows` x `columns`; the reason where not.
@@ -161,6 +231,21 @@ impl Architecture {
             Self::Vgg(c) => c.check(),
             Self::Densenet(c) => c.check(),
             Self::Googlenet(c) | Self::InceptionV3(c) => c.check(),
+            Self::FcnResnet(c) => c.check(),
+            Self::UnetPlane(c) => c.check(rows, columns),
+            Self::Autoencoder(c) => c.check(rows, columns),
+            Self::Meshnet(c) => c.check(),
+            Self::MonaiUnet(c) => c.check(),
+            Self::Segresnet(c) => c.check(),
+            Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.check(),
+            Self::Ssd300(c) => c.check(),
+            Self::SsdLight(c) => c.check(),
+            Self::Darknet(c) => c.check(),
+            Self::Yolox(c) => c.check(),
+            Self::ResnetAutoencoder(c) => c.check(),
+            Self::DcganGenerator(c) | Self::DcganDiscriminator(c) => c.check(),
+            Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => c.check(),
+            Self::MonaiGenerator(c) => c.check(),
         }
     }
 
@@ -180,7 +265,70 @@ impl Architecture {
             Self::Densenet(c) => Box::new(densenet::DenseNet::new(p, c)?),
             Self::Googlenet(c) => Box::new(inception::Inception::googlenet(p, c)?),
             Self::InceptionV3(c) => Box::new(inception::Inception::v3(p, c)?),
+            Self::FcnResnet(c) => Box::new(fcn::Fcn::new(p, c)?),
+            Self::UnetPlane(c) => Box::new(unet_plane::PlaneUNet::new(p, c)?),
+            Self::Autoencoder(c) => Box::new(autoencoder::Autoencoder::new(p, c)?),
+            Self::Meshnet(c) => Box::new(meshnet::MeshNet::new(p, c)?),
+            Self::MonaiUnet(c) => Box::new(monai::UNet::new(p, c)?),
+            Self::Segresnet(c) => Box::new(monai::SegResNet::new(p, c)?),
+            Self::FasterRcnn(c) => Box::new(faster::Faster::new(p, c, false)?),
+            Self::MaskRcnn(c) => Box::new(faster::Faster::new(p, c, true)?),
+            Self::Ssd300(c) => Box::new(ssd::Ssd::new(p, c)?),
+            Self::SsdLight(c) => Box::new(ssd_light::LightSsd::new(p, c)?),
+            Self::Darknet(c) => Box::new(darknet::Darknet::new(p, c)?),
+            Self::Yolox(c) => Box::new(yolox::Yolox::new(p, c)?),
+            Self::ResnetAutoencoder(c) => Box::new(resnet_ae::ResNetAe::new(p, c)?),
+            Self::DcganGenerator(c) => Box::new(gan::DcganGenerator::new(p, c)?),
+            Self::DcganDiscriminator(c) => Box::new(gan::DcganDiscriminator::new(p, c)?),
+            Self::SrganGenerator(c) => Box::new(gan::SrganGenerator::new(p, c)?),
+            Self::SrganDiscriminator(c) => Box::new(gan::SrganDiscriminator::new(p, c)?),
+            Self::MonaiGenerator(c) => Box::new(monai::Generator::new(p, c)?),
         })
+    }
+
+    /// Sets what a file's names decide and the card left open.
+    pub(crate) fn adapt(&mut self, names: &[&str]) {
+        match self {
+            Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.adapt(names),
+            _ => {}
+        }
+    }
+
+    /// The network's name of a tensor that older or other implementations name otherwise.
+    pub(crate) fn rename(&self, name: &str) -> String {
+        match self {
+            Self::Densenet(_) => densenet::rename(name),
+            Self::Vgg(_) => vgg::rename(name),
+            Self::FasterRcnn(_) | Self::MaskRcnn(_) => faster::rename(name),
+            Self::Meshnet(_) => meshnet::rename(name),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// Whether a tensor of the published files has no part in inference.
+    pub(crate) fn ignores(&self, name: &str) -> bool {
+        match self {
+            Self::Googlenet(_) => name.starts_with("aux1.") || name.starts_with("aux2."),
+            Self::InceptionV3(_) => name.starts_with("AuxLogits."),
+            Self::FcnResnet(c) => !c.aux && name.starts_with("aux_classifier."),
+            // TorchXRayVision keeps its operating points among the weights; a card holds them as thresholds.
+            Self::Densenet(_) | Self::Resnet(_) => name == "op_threshs",
+            _ => false,
+        }
+    }
+
+    /// Whether a tensor of another shape holds the same numbers in the same order.
+    pub(crate) fn same_shape(&self, name: &str, found: &[usize], needed: &[usize]) -> bool {
+        // timm keeps VGG's first two matrices as convolutions.
+        matches!(self, Self::Vgg(_))
+            && name.starts_with("classifier.")
+            && found.first() == needed.first()
+            && found.iter().product::<usize>() == needed.iter().product::<usize>()
+    }
+
+    /// Number of trained numbers.
+    pub fn parameters(&self) -> usize {
+        self.shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
     /// Makes the network from tensors whose names and shapes were checked.

@@ -59,8 +59,16 @@ pub(crate) fn open(files: &[PathBuf], architecture: &mut Architecture) -> Result
     if length > LARGEST_BYTES {
         return Err(fault(path, format!("{length} bytes are too many")));
     }
-    if files.len() > 1 {
-        return Err(fault(&files[1], format!("{} has its weights in one file", architecture.name())));
+    if let Some(second) = files.get(1) {
+        let Architecture::Darknet(config) = architecture else {
+            return Err(fault(second, format!("{} has its weights in one file", architecture.name())));
+        };
+        let length = std::fs::metadata(second).map_err(Error::read(second))?.len();
+        if length > 1 << 20 || files.len() > 2 {
+            return Err(fault(second, "it is no Darknet .cfg".into()));
+        }
+        config.cfg = std::fs::read_to_string(second).map_err(Error::read(second))?;
+        config.check().map_err(|reason| fault(second, reason))?;
     }
     let mut head = [0u8; 16];
     let mut file = std::fs::File::open(path).map_err(Error::read(path))?;
@@ -77,10 +85,13 @@ pub(crate) fn open(files: &[PathBuf], architecture: &mut Architecture) -> Result
         [b'P', b'K', ..] => torch::Zip::open(path).map(|c| Box::new(c) as _),
         head if head.starts_with(&torch::LEGACY_MAGIC) => torch::Legacy::open(path).map(|c| Box::new(c) as _),
         head if head.len() > 8 && head[8] == b'{' => safe::Safe::open(path).map(|c| Box::new(c) as _),
-        [b'{', ..] => tfjs::Layers::open(path).map(|c| Box::new(c) as _),
         head if head.starts_with(b"\x89HDF") => {
             Err("Keras HDF5 files are not read; convert it with tensorflowjs_converter to a model.json".into())
         }
+        _ if let Architecture::Darknet(config) = &*architecture => {
+            darknet::Weights::open(path, &config.in_file_order()).map(|c| Box::new(c) as _)
+        }
+        [b'{', ..] => tfjs::Layers::open(path).map(|c| Box::new(c) as _),
         head if head.starts_with(b"GGUF") => Err("GGUF files hold language models, not image networks".into()),
         [8, ..] if is_onnx(path) => {
             Err("ONNX graphs are not read; save the network's state_dict as .pth or .safetensors".into())
@@ -97,11 +108,11 @@ fn is_onnx(path: &Path) -> bool {
 
 /// What an import did beside reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// Kind of the file.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Tensors that only training needs and that were left out.
-    pub left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 /// The tensors that a card's architecture needs, out of a file. May set what the file decides in the card's

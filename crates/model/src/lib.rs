@@ -19,6 +19,7 @@ mod kernels;
 pub mod metrics;
 pub mod npy;
 pub mod post;
+pub mod published;
 pub mod raw;
 mod run;
 mod segment;

@@ -301,6 +301,8 @@ impl Architecture {
             Self::Vgg(_) => vgg::rename(name),
             Self::FasterRcnn(_) | Self::MaskRcnn(_) => faster::rename(name),
             Self::Meshnet(_) => meshnet::rename(name),
+            // MONAI keeps torchvision's network as `features`.
+            Self::InceptionV3(_) => name.strip_prefix("features.").unwrap_or(name).to_owned(),
             _ => name.to_owned(),
         }
     }

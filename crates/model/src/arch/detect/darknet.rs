@@ -408,3 +408,81 @@ impl Net for Darknet {
         Ok(Output::Boxes(all))
     }
 }
+
+/// A `.cfg` of its layers.
+struct Text(String);
+
+impl Text {
+    fn conv(&mut self, filters: usize, size: usize, stride: usize, last: bool) {
+        let (norm, act) = if last { ("", "linear") } else { ("batch_normalize=1\n", "leaky") };
+        self.0 += &format!(
+            "[convolutional]\n{norm}filters={filters}\nsize={size}\nstride={stride}\npad=1\nactivation={act}\n"
+        );
+    }
+
+    fn part(&mut self, name: &str, options: &str) {
+        self.0 += &format!("[{name}]\n{options}\n");
+    }
+
+    fn yolo(&mut self, mask: &str, anchors: &str, classes: usize) {
+        self.part("yolo", &format!("mask={mask}\nanchors={anchors}\nclasses={classes}"));
+    }
+}
+
+/// YOLOv3 (Redmon, Farhadi 2018): Darknet-53, then three heads of growing fineness.
+#[must_use]
+pub fn yolov3(classes: usize) -> String {
+    const ANCHORS: &str = "10,13,16,30,33,23,30,61,62,45,59,119,116,90,156,198,373,326";
+    let mut t = Text("[net]\nwidth=416\nheight=416\nchannels=3\n".into());
+    t.conv(32, 3, 1, false);
+    for (level, blocks) in [1, 2, 8, 8, 4].into_iter().enumerate() {
+        let width = 64 << level;
+        t.conv(width, 3, 2, false);
+        for _ in 0..blocks {
+            t.conv(width / 2, 1, 1, false);
+            t.conv(width, 3, 1, false);
+            t.part("shortcut", "from=-3\nactivation=linear");
+        }
+    }
+    // Each later head goes back four sections, doubles its map and joins one of the trunk.
+    for (width, mask, join) in [(512, "6,7,8", None), (256, "3,4,5", Some(61)), (128, "0,1,2", Some(36))] {
+        if let Some(join) = join {
+            t.part("route", "layers=-4");
+            t.conv(width, 1, 1, false);
+            t.part("upsample", "stride=2");
+            t.part("route", &format!("layers=-1,{join}"));
+        }
+        for _ in 0..3 {
+            t.conv(width, 1, 1, false);
+            t.conv(2 * width, 3, 1, false);
+        }
+        t.conv(3 * (5 + classes), 1, 1, true);
+        t.yolo(mask, ANCHORS, classes);
+    }
+    t.0
+}
+
+/// YOLOv3-tiny: seven convolutions with pools between, then two heads.
+#[must_use]
+pub fn yolov3_tiny(classes: usize) -> String {
+    const ANCHORS: &str = "10,14,23,27,37,58,81,82,135,169,344,319";
+    let mut t = Text("[net]\nwidth=416\nheight=416\nchannels=3\n".into());
+    for level in 0..6 {
+        t.conv(16 << level, 3, 1, false);
+        t.part("maxpool", &format!("size=2\nstride={}", if level == 5 { 1 } else { 2 }));
+    }
+    t.conv(1024, 3, 1, false);
+    t.conv(256, 1, 1, false);
+    t.conv(512, 3, 1, false);
+    t.conv(3 * (5 + classes), 1, 1, true);
+    t.yolo("3,4,5", ANCHORS, classes);
+    t.part("route", "layers=-4");
+    t.conv(128, 1, 1, false);
+    t.part("upsample", "stride=2");
+    t.part("route", "layers=-1,8");
+    t.conv(256, 3, 1, false);
+    t.conv(3 * (5 + classes), 1, 1, true);
+    // The published tiny network has the first three anchors here, not 1 to 3.
+    t.yolo("0,1,2", ANCHORS, classes);
+    t.0
+}

@@ -248,7 +248,7 @@ pub(crate) enum Models {
     },
     /// Adds a model.
     Add {
-        /// Its weights.
+        /// Its weights (for Darknet followed by the .cfg, where the card has another).
         files: Vec<PathBuf>,
         /// Its card.
         #[arg(long)]
@@ -285,7 +285,7 @@ pub(crate) struct Infer {
     /// A click for a prompted model (not built yet).
     #[arg(long)]
     pub(crate) point: Vec<String>,
-    /// The network's own input as .npy (not built yet).
+    /// The path is the network's own input as .npy; its outputs go to OUT/raw.
     #[arg(long)]
     pub(crate) raw: bool,
 }

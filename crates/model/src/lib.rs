@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
 
+mod answer;
 pub mod arch;
 pub mod card;
 pub mod data;
@@ -19,17 +20,22 @@ mod kernels;
 pub mod metrics;
 pub mod npy;
 pub mod post;
+mod prepare;
 pub mod published;
 pub mod raw;
 mod run;
 mod segment;
 pub mod store;
 pub mod train;
+mod volume;
 mod weights;
 
 pub use crate::image::GreyImage;
 pub use card::Card;
 pub use error::{Error, Result};
+pub use answer::{Answer, Class, Found, FoundBox, Restored};
+pub use prepare::{Picture, Placed};
 pub use run::RunCx;
 pub use segment::{LabelMask, Model, SegmentOptions, Segmentation};
 pub use store::{Entry, Store};
+pub use volume::VolumeAnswer;

@@ -9,7 +9,7 @@ use lightbox_core::{BitPlane, Mask, Rgb, Segment, SegmentId};
 use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::{Opener, Series, Stack, Study};
 use lightbox_model::card::Candidate;
-use lightbox_model::{Card, GreyImage, Model, RunCx, SegmentOptions};
+use lightbox_model::{Card, GreyImage, Model, RunCx, SegmentOptions, npy};
 use serde_json::{Value, json};
 
 use super::{images, index, nothing_found, refusal, train};
@@ -21,13 +21,15 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
         (args.explain.is_some(), "--explain"),
         (args.uncertainty.is_some(), "--uncertainty"),
         (!args.point.is_empty(), "--point"),
-        (args.raw, "--raw"),
     ] {
         if given {
             return Err(format!("`{name}` is not built yet."));
         }
     }
     let model = train::model(&args.model)?;
+    if args.raw {
+        return raw(args, &model);
+    }
     let index = index(&args.paths)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), args.out.display()))?;
@@ -85,6 +87,40 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
         Some(first) => {
             Err(format!("{done} images are done, {} images or series are not; the first: {first}", failed.len()))
         }
+    }
+}
+
+/// The network on its own input: a `.npy` in, `raw/*.npy` out.
+fn raw(args: &args::Infer, model: &Model) -> Result<(), String> {
+    let [path] = args.paths.as_slice() else { return Err("with --raw one .npy is read at a time".to_owned()) };
+    let input = npy::read(path).map_err(|e| e.to_string())?;
+    let cx = RunCx { cancelled: &|| false, progress: &output::progress };
+    let clock = std::time::Instant::now();
+    let arrays = model.raw(&input, &cx).map_err(|e| e.to_string())?;
+    output::progress_end();
+    let network_ms = clock.elapsed().as_secs_f64() * 1e3;
+    let folder = args.out.join("raw");
+    std::fs::create_dir_all(&folder)
+        .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), folder.display()))?;
+    let mut files = serde_json::Map::new();
+    for (name, bytes) in arrays {
+        let file = format!("raw/{name}.npy");
+        images::write(&args.out.join(&file), &bytes)?;
+        files.insert(name.to_owned(), json!(file));
+    }
+    let results = json!({
+        "model": model.card().id,
+        "sha256": model.card().sha256,
+        "timings_ms": {"network": network_ms},
+        "inputs": [{"path": path.display().to_string(), "raw": files}],
+    });
+    let text = serde_json::to_string_pretty(&results).map_err(|e| e.to_string())?;
+    images::write(&args.out.join("results.json"), text.as_bytes())?;
+    if args.json {
+        output::json(&results)
+    } else {
+        output::line(&args.out.join("results.json").display().to_string());
+        Ok(())
     }
 }
 

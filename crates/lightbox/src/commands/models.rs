@@ -1,6 +1,6 @@
 //! models: list, show, template, add, remove, verify.
 
-use lightbox_model::{Card, Entry, Store, store};
+use lightbox_model::{Card, Entry, Store, published, store};
 use serde_json::{Value, json};
 
 use crate::args::Models;
@@ -36,12 +36,16 @@ pub(super) fn run(action: Option<Models>, as_json: bool) -> Result<(), String> {
             Ok(())
         }
         Models::Template { arch } => {
-            if arch != "unet2d" {
-                return Err(format!("a template for {arch} is not built yet; `unet2d` is"));
-            }
-            // The shipped card is a complete one to start from.
-            let entry = all.get("cxr-lungs").map_err(|e| e.to_string())?;
-            output::line(entry.card.to_toml().map_err(|e| e.to_string())?.trim_end());
+            let text = match published::template(&arch) {
+                Some(card) => card.to_toml(),
+                // The shipped card is a complete one to start from.
+                None if arch == "unet2d" => all.get("cxr-lungs").and_then(|e| e.card.to_toml()),
+                None => {
+                    let known = published::NAMES.join(", ");
+                    return Err(format!("there is no template for {arch}; there is one for unet2d, {known}"));
+                }
+            };
+            output::line(text.map_err(|e| e.to_string())?.trim_end());
             Ok(())
         }
         Models::Add { files, card } => {
@@ -73,7 +77,8 @@ pub(super) fn run(action: Option<Models>, as_json: bool) -> Result<(), String> {
 
 fn describe(entry: &Entry) -> Value {
     let card = serde_json::to_value(&entry.card).unwrap_or_default();
-    let parameters = lightbox_model::Model::load(entry).ok().map(|m| m.parameters());
+    // From the card: reading half a gigabyte of weights to count them would be long.
+    let parameters = entry.problem.is_none().then(|| entry.card.architecture.parameters());
     json!({
         "id": entry.id,
         "task": card.get("task"),

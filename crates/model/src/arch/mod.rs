@@ -358,6 +358,14 @@ impl Network {
         }
     }
 
+    /// The number of the largest label in each voxel, where the network can tell it in little memory.
+    pub(crate) fn labels(&self, x: &Tensor, pass: &mut Pass<'_>) -> Option<Result<Vec<u16>>> {
+        match self {
+            Self::Unet2d(_) => None,
+            Self::Other(net) => net.labels(x, pass),
+        }
+    }
+
     /// Whatever the network gives.
     pub(crate) fn run(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output> {
         match self {

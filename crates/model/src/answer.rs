@@ -1,0 +1,272 @@
+//! Any model on a plane image: classes, boxes, masks or an image, in the image's own pixels.
+
+use crate::arch::{Detections, Output, Pass};
+use crate::card::{Activation, Card, Task};
+use crate::prepare::{Picture, Placed, Prepared, prepare};
+use crate::segment::{LabelMask, sigmoid};
+use crate::{Error, Model, Result, RunCx, post};
+use candle_core::Tensor;
+use std::time::Instant;
+
+/// What a model says of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// What was found.
+    pub found: Found,
+    /// Milliseconds by stage: `prepare`, `network`, `answer`.
+    pub timings_ms: Vec<(String, f64)>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// One per label, in the card's order.
+    Classes(Vec<Class>),
+    /// Best first.
+    Boxes(Vec<FoundBox>),
+    /// One per label that is not the background, at the image's resolution.
+    Masks(Vec<LabelMask>),
+    /// An image at the network's resolution.
+    Image(Restored),
+}
+
+/// A label's probability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    /// As in the card.
+    pub label: String,
+    /// 0 to 1.
+    pub probability: f32,
+    /// From where on it counts as found, on the same scale.
+    pub threshold: f32,
+}
+
+/// A box in pixels of the image, edges, `[x0, y0, x1, y1]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundBox {
+    /// Its place.
+    pub rect: [f32; 4],
+    /// 0 to 1.
+    pub score: f32,
+    /// As in the card.
+    pub label: String,
+    /// `[rows * columns]` of the image, where the network outlines.
+    pub mask: Option<Vec<bool>>,
+}
+
+/// An image that a network made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Width in pixels.
+    pub columns: usize,
+    /// Height in pixels.
+    pub rows: usize,
+    /// One per channel, `[rows * columns]`, in the network's own range.
+    pub planes: Vec<Vec<f32>>,
+    /// What came out minus what went in, first channel, where both have one size.
+    pub residual: Option<Vec<f32>>,
+}
+
+impl Model {
+    /// Runs the model on a plane image.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where image and model do not go together, with the reason; [`Error::Cancelled`].
+    pub fn answer(&self, picture: &Picture, cx: &RunCx<'_>) -> Result<Answer> {
+        let card = self.card();
+        let mut timings_ms = Vec::with_capacity(3);
+        let mut clock = Instant::now();
+        let mut stage = |name: &str| {
+            timings_ms.push((name.to_owned(), clock.elapsed().as_secs_f64() * 1e3));
+            clock = Instant::now();
+        };
+        (cx.progress)(0.0, "Preparing the image");
+        let prepared = prepare(picture, card)?;
+        stage("prepare");
+        (cx.progress)(0.1, "Running the network");
+        let output = self.network().run(&prepared.x, &mut Pass::new(*cx))?;
+        stage("network");
+        (cx.progress)(0.9, "Making the answer");
+        let found = match output {
+            Output::Logits(t) => Found::Classes(classes(card, &t.get(0)?.to_vec1()?)),
+            Output::Masks(t) => Found::Masks(masks(card, &t.get(0)?, &prepared, picture, cx)?),
+            Output::Image(t) => Found::Image(restored(card, &t.get(0)?, &prepared.x)?),
+            Output::Boxes(all) => {
+                let one = all.into_iter().next().unwrap_or_default();
+                Found::Boxes(boxes(card, &one, &prepared, picture)?)
+            }
+        };
+        stage("answer");
+        (cx.progress)(1.0, "Done");
+        Ok(Answer { found, timings_ms })
+    }
+
+    /// Makes an image of noise (numbers drawn from `seed`, uniform from 0 to 1).
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the model takes an image; [`Error::Cancelled`].
+    pub fn imagine(&self, seed: u64, cx: &RunCx<'_>) -> Result<Restored> {
+        use rand::{Rng, SeedableRng};
+        let card = self.card();
+        let crate::arch::Takes::Latent(n) = card.architecture.takes() else {
+            return Err(Error::Image { reason: format!("'{}' takes an image, not noise", card.id) });
+        };
+        let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+        let noise: Vec<f32> = (0..n).map(|_| random.random::<f32>()).collect();
+        let x = Tensor::from_vec(noise, (1, n), &candle_core::Device::Cpu)?;
+        match self.network().run(&x, &mut Pass::new(*cx))? {
+            Output::Image(t) => restored(card, &t.get(0)?, &x),
+            _ => Err(Error::Image { reason: format!("'{}' makes no image", card.id) }),
+        }
+    }
+}
+
+/// Numbers of one image to probabilities.
+fn probabilities(activation: Activation, logits: &[f32]) -> Vec<f32> {
+    match activation {
+        Activation::Sigmoid => logits.iter().map(|v| sigmoid(*v)).collect(),
+        Activation::Softmax => crate::arch::detect::boxes::softmax(logits),
+        Activation::None => logits.to_vec(),
+    }
+}
+
+/// TorchXRayVision's `op_norm`: the operating point `t` becomes 0.5, both sides linear.
+fn at_operating_point(p: f32, t: f32) -> f32 {
+    if p < t { p / (2.0 * t) } else { 1.0 - (1.0 - p) / (2.0 * (1.0 - t)) }
+}
+
+fn classes(card: &Card, logits: &[f32]) -> Vec<Class> {
+    let all = probabilities(card.post.activation, logits);
+    card.labels
+        .iter()
+        .zip(all)
+        .map(|(label, p)| {
+            let (probability, threshold) = if card.post.operating_points {
+                (at_operating_point(p, label.threshold), 0.5)
+            } else {
+                (p, label.threshold)
+            };
+            Class { label: label.name.clone(), probability, threshold }
+        })
+        .collect()
+}
+
+/// Whether a label says that nothing is there.
+pub(crate) fn is_background(name: &str) -> bool {
+    ["background", "__background__", "bg", "unknown"].contains(&name.to_lowercase().as_str())
+}
+
+fn masks(card: &Card, logits: &Tensor, input: &Prepared, picture: &Picture, cx: &RunCx<'_>) -> Result<Vec<LabelMask>> {
+    let (labels, rows, columns) = logits.dims3()?;
+    let mut values: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+    let size = rows * columns;
+    if card.post.activation == Activation::Softmax {
+        for i in 0..size {
+            let row: Vec<f32> = (0..labels).map(|l| values[l * size + i]).collect();
+            for (l, p) in crate::arch::detect::boxes::softmax(&row).into_iter().enumerate() {
+                values[l * size + i] = p;
+            }
+        }
+    } else if card.post.activation == Activation::Sigmoid {
+        values.iter_mut().for_each(|v| *v = sigmoid(*v));
+    }
+    let back = |label: usize| {
+        let plane = &values[label * size..][..size];
+        input.placed.plane_from_input(plane, [columns, rows], picture.columns, picture.rows, 0.0)
+    };
+    let mut best: Option<(Vec<f32>, Vec<u16>)> = None;
+    if card.post.activation == Activation::Softmax {
+        let mut top = back(0);
+        let mut winner = vec![0u16; top.len()];
+        for label in 1..labels {
+            cx.check()?;
+            for (i, p) in back(label).into_iter().enumerate() {
+                if p > top[i] {
+                    (top[i], winner[i]) = (p, label as u16);
+                }
+            }
+        }
+        best = Some((top, winner));
+    }
+    let mut out = Vec::new();
+    for (l, label) in card.labels.iter().enumerate().filter(|(l, n)| *l > 0 || !is_background(&n.name)) {
+        cx.check()?;
+        let plane: Vec<f32> = match &best {
+            Some((_, winner)) => winner.iter().map(|w| if usize::from(*w) == l { 1.0 } else { 0.0 }).collect(),
+            None => back(l),
+        };
+        let threshold = if best.is_some() { 0.5 } else { label.threshold };
+        let mask = post::mask_from_probability(&plane, picture.columns, threshold, &card.post, cx)?;
+        out.push(LabelMask { label: label.name.clone(), mask });
+    }
+    Ok(out)
+}
+
+fn boxes(card: &Card, all: &Detections, input: &Prepared, picture: &Picture) -> Result<Vec<FoundBox>> {
+    let (columns, rows) = (picture.columns, picture.rows);
+    let mut out = Vec::with_capacity(all.boxes.len());
+    for (i, b) in all.boxes.iter().enumerate() {
+        let rect = input.placed.image_from_input(b, columns, rows);
+        let Some(label) = card.labels.get(all.labels[i]) else { continue };
+        // The card's threshold of a label is what is shown; the network's own is lower.
+        if rect[2] <= rect[0] || rect[3] <= rect[1] || all.scores[i] < label.threshold {
+            continue;
+        }
+        let mask = match &all.masks {
+            Some(masks) => {
+                let plane: Vec<f32> = masks.get(i)?.flatten_all()?.to_vec1()?;
+                let back: &Placed = &input.placed;
+                let plane = back.plane_from_input(&plane, [input.columns, input.rows], columns, rows, 0.0);
+                Some(plane.into_iter().map(|p| p >= 0.5).collect())
+            }
+            None => None,
+        };
+        out.push(FoundBox { rect, score: all.scores[i], label: label.name.clone(), mask });
+    }
+    Ok(out)
+}
+
+fn restored(card: &Card, y: &Tensor, x: &Tensor) -> Result<Restored> {
+    let (channels, rows, columns) = y.dims3()?;
+    let mut planes = Vec::with_capacity(channels);
+    for c in 0..channels {
+        let values: Vec<f32> = y.get(c)?.flatten_all()?.to_vec1()?;
+        planes.push(match card.post.activation {
+            Activation::Sigmoid => values.into_iter().map(sigmoid).collect(),
+            _ => values,
+        });
+    }
+    let residual = if x.rank() == 4 && x.dim(2)? == rows && x.dim(3)? == columns {
+        let input: Vec<f32> = x.get(0)?.get(0)?.flatten_all()?.to_vec1()?;
+        Some(planes[0].iter().zip(&input).map(|(a, b)| a - b).collect())
+    } else {
+        None
+    };
+    Ok(Restored { columns, rows, planes, residual })
+}
+
+/// Refuses a task that an entry point is not for.
+pub(crate) fn want(card: &Card, task: Task) -> Result<()> {
+    if card.task == task {
+        return Ok(());
+    }
+    Err(Error::Image { reason: format!("'{}' is a model for {}", card.id, card.task.name()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::published::template;
+
+    #[test]
+    fn operating_points_become_a_half() {
+        // torchxrayvision.models.op_norm.
+        assert_eq!(at_operating_point(0.05, 0.1), 0.25);
+        assert_eq!(at_operating_point(0.1, 0.1), 0.5);
+        assert!((at_operating_point(0.55, 0.1) - 0.75).abs() < 1e-6);
+        let card = template("xrv_densenet121").unwrap();
+        let found = classes(&card, &[0.0; 18]);
+        assert!(found.iter().all(|c| c.threshold == 0.5 && c.probability > 0.5));
+        assert_eq!(found[10].label, "Cardiomegaly");
+    }
+}

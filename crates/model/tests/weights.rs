@@ -117,13 +117,13 @@ fn each_fault_of_the_weights_has_its_sentence() {
 
     let mut missing = fitting();
     missing.retain(|t| t.0 != "up.0.weight");
-    assert!(refused(&missing).contains("lack the tensor 'up.0.weight'"));
+    assert!(refused(&missing).contains("lacks the tensor 'up.0.weight'"));
 
     let mut shape = fitting();
     shape[0].1 = vec![2, 9, 1, 1];
     assert!(
         refused(&shape)
-            .contains("'down.0.0.weight' of 'mine' has shape [2, 9, 1, 1], the architecture needs [2, 1, 3, 3]")
+            .contains("'down.0.0.weight' has shape [2, 9, 1, 1], the architecture needs [2, 1, 3, 3]")
     );
 
     let mut extra = fitting();

@@ -9,6 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 /// How an archive of before 1.6 begins: protocol 2, the magic number as a long of ten bytes.
 pub(crate) const LEGACY_MAGIC: [u8; 14] =
@@ -53,7 +54,11 @@ impl Zip {
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let file = File::open(path).map_err(|e| e.to_string())?;
         let length = file.metadata().map_err(|e| e.to_string())?.len();
-        let mut archive = ZipArchive::new(file).map_err(|e| format!("the zip archive is damaged: {e}"))?;
+        // PyTorch's archives begin at the first byte; a search for the beginning stumbles over numbers that look
+        // like a signature.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let mut archive =
+            ZipArchive::with_config(config, file).map_err(|e| format!("the zip archive is damaged: {e}"))?;
         let name = archive
             .file_names()
             .flatten()

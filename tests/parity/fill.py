@@ -61,7 +61,7 @@ def shrink(net, by, keep=()):
             full = f"{name}.{child}" if name else child
             out = (lambda n: n) if any(k in full for k in keep) else width
             if isinstance(old, nn.ConvTranspose2d):
-                new = nn.ConvTranspose2d(width(old.in_channels), out(old.out_channels), old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
+                new = nn.ConvTranspose2d(width(old.in_channels), out(old.out_channels), old.kernel_size, old.stride, old.padding, old.output_padding, bias=old.bias is not None)
             elif isinstance(old, nn.Conv2d):
                 i, o = width(old.in_channels), out(old.out_channels)
                 new = nn.Conv2d(i, o, old.kernel_size, old.stride, old.padding, old.dilation, i if old.groups > 1 else 1, old.bias is not None)

@@ -8,11 +8,12 @@ use lightbox_core::label::{Code, MaskOrigin};
 use lightbox_core::{BitPlane, Mask, Rgb, Segment, SegmentId};
 use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::{Opener, Series, Stack, Study};
+use lightbox_model::arch::Takes;
 use lightbox_model::card::Candidate;
 use lightbox_model::{Card, GreyImage, Model, RunCx, SegmentOptions, npy};
 use serde_json::{Value, json};
 
-use super::{images, index, nothing_found, refusal, train};
+use super::{answer, images, index, nothing_found, refusal, train};
 use crate::args;
 use crate::output;
 
@@ -30,6 +31,10 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
     if args.raw {
         return raw(args, &model);
     }
+    if let Takes::Latent(_) = model.card().architecture.takes() {
+        let reason = "makes images of noise and reads none; give it noise as .npy with --raw";
+        return Err(format!("'{}' {reason}", model.card().id));
+    }
     let index = index(&args.paths)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), args.out.display()))?;
@@ -42,6 +47,12 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
         for series in &study.series {
             let notes = objections(model.card(), study, series);
             for stack in &series.stacks {
+                if matches!(model.card().architecture.takes(), Takes::Volume(_)) {
+                    if let Err(why) = run.volume(stack, &notes) {
+                        failed.push(why);
+                    }
+                    continue;
+                }
                 if stack.is_volume && !notes.is_empty() {
                     failed.push(format!(
                         "the model reads single images, not a volume like this one. {}",
@@ -51,7 +62,10 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
                 }
                 for n in 0..stack.frames.len() {
                     output::progress(run.inputs.len() as f32 / total.max(1) as f32, &model.card().name);
-                    if let Err(why) = run.one(stack, n, &notes) {
+                    // The network that is trained here knows sides of the body; the others take any card.
+                    let trained_here = model.card().architecture.name() == "unet2d";
+                    let done = if trained_here { run.one(stack, n, &notes) } else { run.any(stack, n, &notes) };
+                    if let Err(why) = done {
                         failed.push(why);
                     }
                 }
@@ -147,6 +161,44 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn spent(&mut self, timings: &[(String, f64)]) {
+        for (stage, ms) in timings {
+            match self.timings.iter_mut().find(|(s, _)| s == stage) {
+                Some((_, sum)) => *sum += ms,
+                None => self.timings.push((stage.clone(), *ms)),
+            }
+        }
+    }
+
+    /// One volume: its masks into files, its line into the results.
+    fn volume(&mut self, stack: &Stack, objections: &[String]) -> Result<(), String> {
+        if !stack.is_volume || stack.frames.len() < 2 {
+            return Err(format!("'{}' takes a volume, this is a single image", self.model.card().id));
+        }
+        let (mut value, timings) = answer::volume(self.model, stack, self.out, self.inputs.len())?;
+        self.spent(&timings);
+        value["path"] = json!(stack.frames[0].source.to_string());
+        value["notes"] = json!(objections);
+        self.inputs.push(value);
+        Ok(())
+    }
+
+    /// One image through a model of any task.
+    fn any(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
+        let frame_ref = &stack.frames[n];
+        let decoded = self.opener.decode(frame_ref).map_err(|e| e.to_string())?;
+        let (picture, mut notes) = answer::picture(&decoded, self.model);
+        notes.splice(0..0, objections.iter().cloned());
+        let number = self.inputs.len();
+        let (mut value, timings) = answer::plane(self.model, &picture, stack.pixel_spacing_mm, self.out, number)?;
+        self.spent(&timings);
+        value["path"] = json!(frame_ref.source.to_string());
+        value["frame"] = json!(frame_ref.frame);
+        value["notes"] = json!(notes);
+        self.inputs.push(value);
+        Ok(())
+    }
+
     /// One image: its masks into files, its line into the results.
     fn one(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
         let Self { model, out, opener, inputs, timings } = self;
@@ -187,7 +239,9 @@ impl Run<'_> {
             let pixels = mask.mask.iter().filter(|m| **m).count();
             let area = stack.pixel_spacing_mm.map(|[r, c]| pixels as f64 * r * c);
             masks.push(json!({"label": mask.label, "file": file, "area_mm2": area, "pixels": pixels}));
-            segments.push(segment(model, stack, n, k, &mask.label, &mask.mask));
+            let mut voxels = Mask::new([stack.columns, stack.rows, stack.frames.len()]);
+            voxels.set_plane(n, Some(Arc::new(BitPlane::from_bools(&mask.mask))));
+            segments.push(segment(model, k, &mask.label, voxels));
         }
         let mut value =
             json!({"path": frame_ref.source.to_string(), "frame": frame_ref.frame, "masks": masks, "notes": notes});
@@ -217,9 +271,7 @@ fn left_is_patient_right(stack: &Stack) -> Option<bool> {
     }
 }
 
-fn segment(model: &Model, stack: &Stack, n: usize, k: usize, label: &str, mask: &[bool]) -> Segment {
-    let mut voxels = Mask::new([stack.columns, stack.rows, stack.frames.len()]);
-    voxels.set_plane(n, Some(Arc::new(BitPlane::from_bools(mask))));
+pub(super) fn segment(model: &Model, k: usize, label: &str, mask: Mask) -> Segment {
     let lower = label.to_lowercase();
     let side = if lower.contains("right") {
         Some(Code::new("24028007", "SCT", "Right"))
@@ -243,6 +295,6 @@ fn segment(model: &Model, stack: &Stack, n: usize, k: usize, label: &str, mask: 
         edited: false,
         visible: true,
         locked: false,
-        mask: voxels,
+        mask,
     }
 }

@@ -1,5 +1,6 @@
 //! The commands, one room each.
 
+mod answer;
 mod bench;
 mod images;
 mod infer;

@@ -20,7 +20,7 @@ pub mod vgg;
 use crate::run::RunCx;
 use crate::{Error, Result};
 use candle_core::Tensor;
-use detect::{darknet, faster, ssd, ssd_light, yolox};
+use detect::{darknet, fast, faster, ssd, ssd_light, yolox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +64,8 @@ pub enum Architecture {
     FasterRcnn(faster::FasterConfig),
     /// [`faster`].
     MaskRcnn(faster::FasterConfig),
+    /// [`fast`].
+    FastRcnn(fast::FastConfig),
     /// SSD300 on VGG-16, [`ssd`].
     Ssd300(ssd::SsdConfig),
     /// [`ssd_light`].
@@ -128,6 +130,7 @@ impl Architecture {
             Self::Segresnet(_) => "segresnet",
             Self::FasterRcnn(_) => "faster-rcnn",
             Self::MaskRcnn(_) => "mask-rcnn",
+            Self::FastRcnn(_) => "fast-rcnn",
             Self::Ssd300(_) => "ssd300",
             Self::SsdLight(_) => "ssd-light",
             Self::Darknet(_) => "darknet",
@@ -157,6 +160,7 @@ impl Architecture {
             Self::MonaiUnet(c) => nd(c.dims, c.inputs),
             Self::Segresnet(c) => nd(c.dims, c.inputs),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => Takes::Plane(c.inputs),
+            Self::FastRcnn(c) => Takes::Plane(c.inputs),
             Self::Ssd300(c) => Takes::Plane(c.inputs),
             Self::SsdLight(c) => Takes::Plane(c.inputs),
             Self::Darknet(c) => Takes::Plane(c.inputs()),
@@ -183,7 +187,7 @@ impl Architecture {
                 autoencoder::Gives::Image => Answer::Image,
             },
             Self::FasterRcnn(_) | Self::MaskRcnn(_) | Self::Ssd300(_) | Self::SsdLight(_) => Answer::Boxes,
-            Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
+            Self::FastRcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
             Self::SrganGenerator(_) | Self::MonaiGenerator(_) => Answer::Image,
         }
@@ -213,6 +217,7 @@ impl Architecture {
             Self::MonaiUnet(c) => c.outputs,
             Self::Segresnet(c) => c.outputs,
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.outputs,
+            Self::FastRcnn(c) => c.outputs,
             Self::Ssd300(c) => c.outputs,
             Self::SsdLight(c) => c.outputs,
             Self::Darknet(c) => c.outputs,
@@ -238,6 +243,7 @@ impl Architecture {
             Self::MonaiUnet(c) => c.check(),
             Self::Segresnet(c) => c.check(),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.check(),
+            Self::FastRcnn(c) => c.check(),
             Self::Ssd300(c) => c.check(),
             Self::SsdLight(c) => c.check(),
             Self::Darknet(c) => c.check(),
@@ -273,6 +279,7 @@ impl Architecture {
             Self::Segresnet(c) => Box::new(monai::SegResNet::new(p, c)?),
             Self::FasterRcnn(c) => Box::new(faster::Faster::new(p, c, false)?),
             Self::MaskRcnn(c) => Box::new(faster::Faster::new(p, c, true)?),
+            Self::FastRcnn(c) => Box::new(fast::Fast::new(p, c)?),
             Self::Ssd300(c) => Box::new(ssd::Ssd::new(p, c)?),
             Self::SsdLight(c) => Box::new(ssd_light::LightSsd::new(p, c)?),
             Self::Darknet(c) => Box::new(darknet::Darknet::new(p, c)?),

@@ -29,7 +29,7 @@ pub(crate) struct View {
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     None,
-    Bool(bool),
+    Bool,
     Int(i64),
     Float,
     Text(Rc<str>),
@@ -217,8 +217,7 @@ impl Machine {
             b'1' => drop(self.to_mark()?),
             b'2' => self.stack.push(self.top()?.clone()),
             b'N' => self.stack.push(Value::None),
-            0x88 => self.stack.push(Value::Bool(true)),
-            0x89 => self.stack.push(Value::Bool(false)),
+            0x88 | 0x89 => self.stack.push(Value::Bool),
             b'J' => {
                 let b = r.take(4)?;
                 self.stack.push(Value::Int(i64::from(i32::from_le_bytes([b[0], b[1], b[2], b[3]]))));
@@ -242,8 +241,7 @@ impl Machine {
             b'I' | b'L' => {
                 let text = r.line()?;
                 self.stack.push(match text {
-                    "01" => Value::Bool(true),
-                    "00" => Value::Bool(false),
+                    "00" | "01" => Value::Bool,
                     _ => Value::Int(text.trim_end_matches('L').parse().unwrap_or(0)),
                 });
             }

@@ -3,8 +3,10 @@
 pub mod anchors;
 pub mod boxes;
 pub mod darknet;
+pub mod fast;
 pub mod faster;
 pub mod fpn;
+pub mod proposals;
 pub mod roi;
 pub mod ssd;
 pub mod ssd_light;

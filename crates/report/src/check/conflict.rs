@@ -190,7 +190,12 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
                 );
                 issues.push(Issue::new(Rule::R03, message, [mention.span.clone()]));
             }
-        } else if mention.is_absent() && is_plain_denial(facts, mention) {
+        } else if (mention.is_absent()
+            || mention.entry.kind == crate::lexicon::Kind::Procedure
+                && !mention.family
+                && mention.assertion == Assertion::Absent)
+            && is_plain_denial(facts, mention)
+        {
             let held = facts.known.iter().find(|known| {
                 known.is_confirmed()
                     && known.finding.effective_assertion() == Assertion::Present

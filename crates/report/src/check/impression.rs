@@ -1,6 +1,6 @@
 //! R04 concluded but not described, R05 described or stored but not concluded.
 
-use super::relation::{answers, supports};
+use super::relation::{answers, near, supports};
 use super::side::capital;
 use super::{Facts, Issue, Rule};
 use crate::findings::Assertion;
@@ -228,7 +228,9 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         {
             continue;
         }
+        let size_mm = mention.size.map(|size| report.measures[size].longest_mm());
         if covered(mention.entry, mention.organ)
+            || size_is_concluded(facts, size_mm, mention.organ)
             || explained_by(facts, mention).any(|other| covered(other.entry, other.organ))
         {
             continue;
@@ -241,6 +243,7 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
             || known.finding.effective_assertion() != Assertion::Present
             || !owes(known.entry)
             || covered(known.entry, known.organ)
+            || size_is_concluded(facts, known.finding.longest_mm(), known.organ)
         {
             continue;
         }
@@ -258,6 +261,23 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         issues.push(Issue::new(Rule::R05, message, told.map(|mention| mention.span.clone())));
     }
     issues
+}
+
+/// "Sac shrinkage to 58 mm": the impression gives the size of the finding under another word.
+fn size_is_concluded(facts: &Facts<'_>, size_mm: Option<f64>, organ: &str) -> bool {
+    let report = facts.report;
+    let Some(size_mm) = size_mm else { return false };
+    report.measures.iter().enumerate().any(|(index, measure)| {
+        (measure.longest_mm() - size_mm).abs() < 0.51
+            && report
+                .sentence_of(measure.tokens.start)
+                .is_some_and(|sentence| report.kind_of(sentence) == SectionKind::Impression)
+            && report
+                .mentions
+                .iter()
+                .filter(|mention| mention.size == Some(index))
+                .all(|mention| near(mention.organ, organ))
+    })
 }
 
 /// What the same sentence calls it: "a fluid collection, consistent with an abscess".

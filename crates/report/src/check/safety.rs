@@ -386,6 +386,10 @@ fn advised_follow_up(facts: &Facts<'_>, sentence: usize) -> Option<usize> {
         _ => false,
     })?;
     let has = |words: &[&str]| report.has_word(sentence, words);
+    // An appointment that stands already is no advice.
+    if has(&["booked", "appointment"]) || has(&["scheduled", "arranged"]) && has_interval(facts, range.clone()) {
+        return None;
+    }
     // Not needed, not by imaging, or only told of.
     let denied = range.clone().any(|index| {
         matches!(norm(index), "no" | "not" | "without" | "unnecessary") && index < word + 8 && (index + 7 > word)

@@ -299,6 +299,24 @@ const CALLED: [&str; 20] = [
     "reflecting",
 ];
 
+/// Words that say of a finding that it is there.
+const OWN_PREDICATES: [&str; 14] = [
+    "stable",
+    "unchanged",
+    "increased",
+    "decreased",
+    "larger",
+    "smaller",
+    "persist",
+    "persistent",
+    "persisting",
+    "growing",
+    "grown",
+    "worse",
+    "improved",
+    "new",
+];
+
 /// Whether a scope that ends before `cue` reaches back to `term`.
 fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &Cue, term: &Range<usize>) -> bool {
     if term.end > cue.tokens.start || term.start < sentence.start {
@@ -332,6 +350,11 @@ fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &C
                 | "seen"
         )
     });
+    // "Metastasis stable, right nodule resolved": what stands before the comma has its own predicate.
+    let comma = gap.clone().find(|index| tokens[*index].is_mark(","));
+    if comma.is_some_and(|comma| tokens[term.end..comma].iter().any(|token| OWN_PREDICATES.contains(&&*token.norm))) {
+        return false;
+    }
     let adjacent = cue.tokens.start.saturating_sub(2);
     let mut other_verbs = verbs.filter(|index| *index < adjacent);
     if other_verbs.next().is_some() {

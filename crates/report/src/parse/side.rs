@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::tokens::{Token, TokenKind};
 use crate::findings::Side;
+use crate::lexicon::lexicon;
 
 /// A word that names a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,37 @@ fn in_brackets(tokens: &[Token], index: usize) -> bool {
     index > 0 && tokens[index - 1].is_mark("(") && tokens.get(index + 1).is_some_and(|next| next.is_mark(")"))
 }
 
+/// "R ICA", "L: no DVT", "R>L": a capital letter alone before a word of the lexicon, a colon or the other letter.
+fn is_side_letter(text: &str, tokens: &[Token], index: usize) -> bool {
+    let is_capital = |at: usize| {
+        tokens.get(at).is_some_and(|token| {
+            matches!(&*token.norm, "l" | "r") && text[token.span.clone()].starts_with(['L', 'R'])
+        })
+    };
+    if !is_capital(index) || index > 0 && !tokens[index].spaced && tokens[index - 1].kind != TokenKind::Mark {
+        return false;
+    }
+    let before = index.checked_sub(1).map(|at| &tokens[at]);
+    let Some(next) = tokens.get(index + 1) else { return false };
+    let compared = |mark: &Token| matches!(&*mark.norm, ">" | "<" | "/" | "+" | "&" | "and");
+    if compared(next) && is_capital(index + 2) || before.is_some_and(compared) && index >= 2 && is_capital(index - 2) {
+        return true;
+    }
+    // "1.5 L" is a volume, "Dr R Jones" an initial.
+    if before.is_some_and(|before| before.kind == TokenKind::Number || matches!(&*before.norm, "dr" | "prof")) {
+        return false;
+    }
+    if next.is_mark(":") {
+        return tokens[index].breaks > 0
+            || before.is_none_or(|before| matches!(&*before.norm, "." | ";" | "," | ")"));
+    }
+    next.kind == TokenKind::Word
+        && next.spaced
+        && next.breaks == 0
+        && &*next.norm != "spine"
+        && lexicon().has_word(&next.norm)
+}
+
 /// "Shifted to the left": where something goes, not where it is.
 fn is_direction(tokens: &[Token], index: usize) -> bool {
     let norm = |back: usize| index.checked_sub(back).map_or("", |at| &*tokens[at].norm);
@@ -69,7 +101,7 @@ fn is_direction(tokens: &[Token], index: usize) -> bool {
 }
 
 /// All side words of the text.
-pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
+pub(crate) fn side_words(text: &str, tokens: &[Token]) -> Vec<SideWord> {
     let mut words: Vec<SideWord> = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         if token.kind != TokenKind::Word || is_part_of_name(tokens, index) {
@@ -86,7 +118,7 @@ pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
             {
                 continue;
             }
-            "l" | "r" if in_brackets(tokens, index) => {
+            "l" | "r" if in_brackets(tokens, index) || is_side_letter(text, tokens, index) => {
                 if &*token.norm == "l" {
                     Side::Left
                 } else {
@@ -119,7 +151,7 @@ fn joins(between: &[Token]) -> bool {
         words.as_slice(),
         ["and" | "or" | "/" | "&"]
             | ["greater" | "more" | "worse" | "larger" | "less", "than"]
-            | [">" | "<"]
+            | [">" | "<" | "+" | ">>" | "≥" | "="]
             | ["and", "the"]
             | ["as", "well", "as"]
     )
@@ -149,7 +181,14 @@ pub(crate) fn bind(
     let gap_before = before.map(|word| word.tokens.end..term.start);
     let gap_after = after.map(|word| term.end..word.tokens.start);
     let free_before = gap_before.as_ref().is_some_and(|gap| !other_between(gap));
-    let free_after = gap_after.as_ref().is_some_and(|gap| !other_between(gap) && gap.len() <= 14);
+    // "Metastasis in segment VI and growing left lower lobe metastasis": the side of the next term.
+    let next_term_follows = |word: &SideWord, gap: &Range<usize>| {
+        tokens[gap.clone()].iter().any(|token| matches!(&*token.norm, "," | "and" | "with"))
+            && others.iter().any(|other| other.start >= word.tokens.end && other.start - word.tokens.end <= 4)
+    };
+    let free_after = after.zip(gap_after.as_ref()).is_some_and(|(word, gap)| {
+        !other_between(gap) && gap.len() <= 14 && !next_term_follows(word, gap)
+    });
     if let (Some(word), Some(gap)) = (before, &gap_before)
         && free_before
         && gap.len() <= 3

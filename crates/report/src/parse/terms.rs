@@ -19,7 +19,7 @@ pub(crate) fn find(report: &mut Report<'_>) {
             if word.tokens.len() > 1
                 || matches!(
                     &*report.tokens[word.tokens.start].norm,
-                    "left" | "right" | "bilateral" | "both" | "lt" | "rt"
+                    "left" | "right" | "bilateral" | "both" | "lt" | "rt" | "l" | "r"
                 )
             {
                 word.tokens.clone().for_each(|index| flags[index] = true);
@@ -210,6 +210,8 @@ fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> b
         "pe" => matches!(next, "protocol" | "study"),
         "aspiration" | "biopsy" | "fna" if entry.kind == Kind::Finding => matches!(before, "needle" | "joint"),
         "early" => true,
+        // The shunt is written in capitals; any other "tip" is the end of a tube.
+        "tip" if entry.name == "TIPS" => !report.text[report.bytes(tokens)].starts_with("TIP"),
         "port" | "stent" | "cast" | "drain" | "clip" | "shunt" => matches!(before, "viewing" | "a") && word == "cast",
         "radiation" => matches!(next, "dose" | "exposure"),
         "ablation" => false,
@@ -227,7 +229,13 @@ fn site_of(anatomy: &[AnatomyMention], term: &Range<usize>, others: &[Range<usiz
     let clear = |gap: Range<usize>| !others.iter().any(|other| other.start >= gap.start && other.end <= gap.end);
     let after = anatomy.iter().find(|place| place.tokens.start >= term.end && place.tokens.start - term.end <= 12);
     let before = anatomy.iter().rev().find(|place| place.tokens.end <= term.start);
-    let close_before = before.filter(|place| term.start - place.tokens.end <= 2);
+    // "Abdomen: metastasis in segment VI": the label of a region gives way to the organ behind.
+    let is_region = |place: &&AnatomyMention| {
+        matches!(place.entry.organ.as_str(), "abdomen" | "pelvis" | "chest wall" | "neck" | "bone" | "soft tissue" | "thorax")
+    };
+    let close_before = before
+        .filter(|place| term.start - place.tokens.end <= 2)
+        .filter(|place| !(is_region(place) && after.is_some_and(|next| clear(term.end..next.tokens.start))));
     close_before
         .or_else(|| after.filter(|place| clear(term.end..place.tokens.start)))
         .or_else(|| before.filter(|place| clear(place.tokens.end..term.start)))

@@ -70,9 +70,7 @@ fn names(facts: &Facts<'_>, index: usize) -> Option<Modality> {
     let tokens = &facts.report.tokens;
     let norm = |at: usize| tokens.get(at).map_or("", |token| &*token.norm);
     match norm(index) {
-        "ct" | "cta" | "ctpa" | "cect" | "ncct" | "nect" | "hrct" | "mdct" | "ldct" | "ctv" => {
-            Some(Modality::Ct)
-        }
+        "ct" | "cta" | "ctpa" | "cect" | "ncct" | "nect" | "hrct" | "mdct" | "ldct" | "ctv" => Some(Modality::Ct),
         "computed" if norm(index + 1) == "tomography" => Some(Modality::Ct),
         "mpmri" | "cemri" | "mrv" | "mre" | "fmri" => Some(Modality::Mr),
         "mri" | "mra" | "mrcp" | "mr" if norm(index + 1) != "." || norm(index) != "mr" => Some(Modality::Mr),
@@ -308,6 +306,10 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
         .or_else(|| place(&["w", "and", "wo"]))
         .or_else(|| place(&["wo", "and", "w"]))
         .or_else(|| place(&["w", "&", "wo"]))
+        .or_else(|| place(&["w", "/", "and", "w", "/", "o"]))
+        .or_else(|| place(&["w", "/", "o", "and", "w", "/"]))
+        .or_else(|| place(&["w", "and", "w", "/", "o"]))
+        .or_else(|| place(&["w", "/", "o", "and", "with"]))
         .or_else(|| place(&["with", "/", "without"]))
         .or_else(|| place(&["without", "/", "with"]))
         .or_else(|| place(&["with", "or", "without"]))

@@ -34,7 +34,17 @@ fn told_sex(facts: &Facts<'_>) -> Vec<(bool, Range<usize>)> {
             // "male catheter", "female pelvis protocol" name no person, nor does a relative.
             if matches!(
                 next,
-                "fetus" | "foetus" | "fetal" | "catheter" | "connector" | "breast" | "pelvis" | "genitalia" | "infertility" | "relative" | "sibling"
+                "fetus"
+                    | "foetus"
+                    | "fetal"
+                    | "catheter"
+                    | "connector"
+                    | "breast"
+                    | "pelvis"
+                    | "genitalia"
+                    | "infertility"
+                    | "relative"
+                    | "sibling"
             ) || matches!(before, "her" | "his")
             {
                 continue;
@@ -58,7 +68,8 @@ fn is_tracer(facts: &Facts<'_>, index: usize) -> bool {
     let next = if matches!(norm(index + 1), "-" | "]" | "–" | ")") { index + 2 } else { index + 1 };
     norm(next).starts_with("fd") && norm(next).len() >= 3
         || norm(next).starts_with("fl")
-        || ["fet", "fch", "faz", "psma", "dopa", "naf", "sodium", "choline", "dcfpyl", "pyl", "fes"].contains(&norm(next))
+        || ["fet", "fch", "faz", "psma", "dopa", "naf", "sodium", "choline", "dcfpyl", "pyl", "fes"]
+            .contains(&norm(next))
         || index > 0 && matches!(norm(index - 1), "[" | "-")
 }
 

@@ -196,6 +196,16 @@ pub(crate) fn supports(described: &Mention, concluded: &Entry, organ: &str) -> b
     }
     let organs_close = close(described.organ, organ);
     let same_family = described.entry.family == concluded.family && !concluded.family.is_empty();
+    // An abscess, seroma or hematoma is described as a collection; a lesion is named in the impression.
+    let collection = described.entry.name.contains("collection")
+        && (concluded.name.contains("abscess")
+            || concluded.name.contains("hematoma")
+            || matches!(concluded.family.as_str(), "fluid" | "inflammation"));
+    let named_lesion =
+        described.entry.flags.general && described.entry.family == "mass" && concluded.flags.lesion && organs_close;
+    if collection && organs_close || named_lesion {
+        return true;
+    }
     let known = !described.organ.is_empty() && !organ.is_empty();
     same_family && organs_close
         || concluded.flags.diagnosis && organs_close && known

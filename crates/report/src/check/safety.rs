@@ -137,7 +137,11 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
         return false;
     }
     let report = facts.report;
-    let named = mention.entry.flags.critical || mention.entry.flags.general && is_critical_in_context(facts, mention);
+    let named = if mention.entry.flags.general {
+        is_critical_in_context(facts, mention)
+    } else {
+        mention.entry.flags.critical
+    };
     let start = report.sentences[mention.sentence].tokens.start;
     let before = &report.tokens[start.max(mention.tokens.start.saturating_sub(4))..mention.tokens.start];
     let end = report.sentences[mention.sentence].tokens.end;
@@ -175,7 +179,16 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
 fn is_critical_in_context(facts: &Facts<'_>, mention: &Mention) -> bool {
     let organ_is_head = mention.organ == "brain";
     match mention.entry.name.as_str() {
-        "perforation" => true,
+        // A disc of cartilage, a drum or a septum perforates without danger.
+        "perforation" => {
+            !matches!(
+                mention.organ,
+                "joint" | "wrist" | "knee" | "shoulder" | "ear" | "nose" | "sinus" | "hip" | "temporal bone"
+            ) && !facts.report.has_word(
+                mention.sentence,
+                &["tfcc", "tympanic", "membrane", "septum", "nasal", "cartilage", "degenerative", "drum", "cuff"],
+            )
+        }
         "hemorrhage" | "hematoma" => {
             organ_is_head && facts.report.has_word(mention.sentence, &["acute", "hyperdense", "new"])
         }

@@ -309,7 +309,13 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
                 "according",
             ],
         );
-        if told_before || refers || advice {
+        // There is one transplanted kidney.
+        let transplanted = mention.organ == "kidney"
+            && (0..report.sentences.len()).any(|sentence| {
+                report.has_word(sentence, &["transplant", "transplanted", "allograft"])
+                    && !report.has_word(sentence, &["candidate", "evaluation"])
+            });
+        if told_before || refers || advice || transplanted {
             continue;
         }
         let message = format!("No side is told for {}.", mention.entry.name);

@@ -56,9 +56,9 @@ fn in_brackets(tokens: &[Token], index: usize) -> bool {
 /// "R ICA", "L: no DVT", "R>L": a capital letter alone before a word of the lexicon, a colon or the other letter.
 fn is_side_letter(text: &str, tokens: &[Token], index: usize) -> bool {
     let is_capital = |at: usize| {
-        tokens.get(at).is_some_and(|token| {
-            matches!(&*token.norm, "l" | "r") && text[token.span.clone()].starts_with(['L', 'R'])
-        })
+        tokens
+            .get(at)
+            .is_some_and(|token| matches!(&*token.norm, "l" | "r") && text[token.span.clone()].starts_with(['L', 'R']))
     };
     if !is_capital(index) || index > 0 && !tokens[index].spaced && tokens[index - 1].kind != TokenKind::Mark {
         return false;
@@ -74,8 +74,7 @@ fn is_side_letter(text: &str, tokens: &[Token], index: usize) -> bool {
         return false;
     }
     if next.is_mark(":") {
-        return tokens[index].breaks > 0
-            || before.is_none_or(|before| matches!(&*before.norm, "." | ";" | "," | ")"));
+        return tokens[index].breaks > 0 || before.is_none_or(|before| matches!(&*before.norm, "." | ";" | "," | ")"));
     }
     next.kind == TokenKind::Word
         && next.spaced
@@ -111,26 +110,23 @@ pub(crate) fn side_words(text: &str, tokens: &[Token]) -> Vec<SideWord> {
             continue;
         }
         let next = tokens.get(index + 1).map_or("", |token| &*token.norm);
-        let side = match &*token.norm {
-            "left"
-                if next == "in"
-                    && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
-            {
-                continue;
-            }
-            "l" | "r" if in_brackets(tokens, index) || is_side_letter(text, tokens, index) => {
-                if &*token.norm == "l" {
-                    Side::Left
-                } else {
-                    Side::Right
+        let side =
+            match &*token.norm {
+                "left"
+                    if next == "in"
+                        && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
+                {
+                    continue;
                 }
-            }
-            "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
-            "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,
-            "bilateral" | "bilaterally" | "both" | "biapical" | "bibasilar" | "bibasal" => Side::Bilateral,
-            "midline" if next != "shift" => Side::Midline,
-            _ => continue,
-        };
+                "l" | "r" if in_brackets(tokens, index) || is_side_letter(text, tokens, index) => {
+                    if &*token.norm == "l" { Side::Left } else { Side::Right }
+                }
+                "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
+                "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,
+                "bilateral" | "bilaterally" | "both" | "biapical" | "bibasilar" | "bibasal" => Side::Bilateral,
+                "midline" if next != "shift" => Side::Midline,
+                _ => continue,
+            };
         let word = SideWord { side, tokens: index..index + 1, span: token.span.clone() };
         match words.last_mut() {
             Some(before) if before.side.contradicts(side) && joins(&tokens[before.tokens.end..index]) => {
@@ -147,6 +143,31 @@ pub(crate) fn side_words(text: &str, tokens: &[Token]) -> Vec<SideWord> {
 /// "left and right", "right greater than left", "right or left".
 fn joins(between: &[Token]) -> bool {
     let words: Vec<&str> = between.iter().map(|token| &*token.norm).collect();
+    // "Severe right and moderate left osteoarthritis."
+    if let ["and" | ",", degree] | [",", "and", degree] = words.as_slice() {
+        return matches!(
+            *degree,
+            "mild"
+                | "moderate"
+                | "severe"
+                | "small"
+                | "large"
+                | "trace"
+                | "tiny"
+                | "minimal"
+                | "marked"
+                | "moderately"
+                | "mildly"
+                | "slight"
+                | "probable"
+                | "possible"
+                | "less"
+                | "more"
+                | "early"
+                | "advanced"
+                | "smaller"
+        );
+    }
     matches!(
         words.as_slice(),
         ["and" | "or" | "/" | "&"]
@@ -186,9 +207,9 @@ pub(crate) fn bind(
         tokens[gap.clone()].iter().any(|token| matches!(&*token.norm, "," | "and" | "with"))
             && others.iter().any(|other| other.start >= word.tokens.end && other.start - word.tokens.end <= 4)
     };
-    let free_after = after.zip(gap_after.as_ref()).is_some_and(|(word, gap)| {
-        !other_between(gap) && gap.len() <= 14 && !next_term_follows(word, gap)
-    });
+    let free_after = after
+        .zip(gap_after.as_ref())
+        .is_some_and(|(word, gap)| !other_between(gap) && gap.len() <= 14 && !next_term_follows(word, gap));
     if let (Some(word), Some(gap)) = (before, &gap_before)
         && free_before
         && gap.len() <= 3

@@ -233,30 +233,32 @@ fn role_of(tokens: &[Token], measure: &Range<usize>, after_other: usize) -> Role
         || is_last(&["every"]);
     let after_to_from = after.first() == Some(&"from")
         && tokens.get(measure.end + 1).is_some_and(|next| next.kind == TokenKind::Number);
-    let distance = !after_to_from && matches!(
-        after.as_slice(),
-        [
-            "above"
-                | "below"
-                | "from"
-                | "proximal"
-                | "distal"
-                | "cranial"
-                | "caudal"
-                | "superior"
-                | "inferior"
-                | "beyond"
-                | "deep"
-                | "off"
-                | "past"
-                | "anterior"
-                | "posterior"
-                | "lateral"
-                | "medial"
-                | "into",
-            ..
-        ]
-    ) || matches!(after.as_slice(), ["away" | "inside", ..])
+    let distance = !after_to_from
+        && matches!(
+            after.as_slice(),
+            [
+                "above"
+                    | "below"
+                    | "from"
+                    | "proximal"
+                    | "distal"
+                    | "cranial"
+                    | "caudal"
+                    | "superior"
+                    | "inferior"
+                    | "beyond"
+                    | "deep"
+                    | "off"
+                    | "past"
+                    | "anterior"
+                    | "posterior"
+                    | "lateral"
+                    | "medial"
+                    | "into",
+                ..
+            ]
+        )
+        || matches!(after.as_slice(), ["away" | "inside", ..])
         || matches!(
             after.as_slice(),
             [

@@ -119,12 +119,15 @@ fn read_sentence(
             continue;
         }
         let span = report.bytes(tokens);
-        let entry =
-            if thyroid_report && matches!(entry.name.as_str(), "upper pole" | "lower pole" | "interpolar region") {
+        let entry = if matches!(entry.name.as_str(), "upper pole" | "lower pole" | "interpolar region") {
+            if thyroid_report {
                 lexicon().find("thyroid lobe").unwrap_or(entry)
             } else {
-                entry
-            };
+                organ_with_poles(report, index).unwrap_or(entry)
+            }
+        } else {
+            entry
+        };
         match entry.kind {
             Kind::Anatomy => {
                 report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index });
@@ -197,6 +200,22 @@ fn read_sentence(
     report.mentions.append(&mut mentions);
 }
 
+/// Testis, spleen and thyroid have poles too: the last such organ of this sentence or the two before it, on the same line.
+fn organ_with_poles(report: &Report<'_>, sentence: usize) -> Option<&'static Entry> {
+    let place = report
+        .anatomy
+        .iter()
+        .rev()
+        .take_while(|place| place.sentence + 2 >= sentence)
+        .find(|place| matches!(place.entry.organ.as_str(), "testis" | "spleen" | "thyroid" | "kidney"))?;
+    match place.entry.organ.as_str() {
+        "testis" => lexicon().find("testis"),
+        "spleen" => lexicon().find("spleen"),
+        "thyroid" => lexicon().find("thyroid lobe"),
+        _ => None,
+    }
+}
+
 /// Words that name a finding elsewhere but not here.
 fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> bool {
     let norm = |index: usize| report.tokens.get(index).map_or("", |token| &*token.norm);
@@ -231,7 +250,10 @@ fn site_of(anatomy: &[AnatomyMention], term: &Range<usize>, others: &[Range<usiz
     let before = anatomy.iter().rev().find(|place| place.tokens.end <= term.start);
     // "Abdomen: metastasis in segment VI": the label of a region gives way to the organ behind.
     let is_region = |place: &&AnatomyMention| {
-        matches!(place.entry.organ.as_str(), "abdomen" | "pelvis" | "chest wall" | "neck" | "bone" | "soft tissue" | "thorax")
+        matches!(
+            place.entry.organ.as_str(),
+            "abdomen" | "pelvis" | "chest wall" | "neck" | "bone" | "soft tissue" | "thorax"
+        )
     };
     let close_before = before
         .filter(|place| term.start - place.tokens.end <= 2)
@@ -347,7 +369,8 @@ fn bind_measures(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [M
 fn gap_cost(report: &Report<'_>, measure: &Range<usize>, term: &Range<usize>, sentence: &Range<usize>) -> usize {
     let gap =
         if measure.end <= term.start { measure.end..term.start } else { term.end.min(measure.start)..measure.start };
-    let gap = gap.start.max(sentence.start)..gap.end.max(gap.start.max(sentence.start));
+    let start = gap.start.max(sentence.start).min(report.tokens.len());
+    let gap = start..gap.end.clamp(start, report.tokens.len());
     let marks = report.tokens[gap.clone()].iter().filter(|token| matches!(&*token.norm, "," | "and" | "with")).count();
     let before_term = measure.end <= term.start;
     let skipped = if before_term { gap.len() * 2 } else { gap.len() };
@@ -380,7 +403,7 @@ fn is_measure_of_anatomy(
     let Some(place) = closest_anatomy else { return false };
     // "nodule in the right lower lobe measures 8 mm": the finding is the subject.
     let finding_is_subject = term.start < place.tokens.start
-        && !report.tokens[term.end..place.tokens.start].iter().any(|token| token.is_mark(","));
+        && !report.tokens[term.end.min(place.tokens.start)..place.tokens.start].iter().any(|token| token.is_mark(","));
     !(finding_is_subject || term.start >= place.tokens.end && term.end <= verb)
 }
 

@@ -386,7 +386,21 @@ fn is_minor(facts: &Facts<'_>, mention: &Mention) -> bool {
             .mentions
             .iter()
             .any(|other| other.sentence == mention.sentence && other.entry.kind == Kind::Procedure && other.historical);
+    // "Sclerotic focus, likely a bone island."
+    let is_called_benign = report.mentions.iter().any(|other| {
+        other.sentence == mention.sentence
+            && other.tokens.start >= mention.tokens.end
+            && other.entry.flags.benign
+            && other.assertion != Assertion::Absent
+            && near(other.organ, mention.organ)
+            && report.has_word(
+                mention.sentence,
+                &["likely", "consistent", "compatible", "representing", "probably", "probable", "keeping", "typical"],
+            )
+    }) || report.has_word(mention.sentence, &["benign"])
+        && !report.has_word(mention.sentence, &["no", "not"]);
     is_treated
+        || is_called_benign
         || word(&[
             "old",
             "chronic",

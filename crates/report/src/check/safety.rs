@@ -137,11 +137,8 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
         return false;
     }
     let report = facts.report;
-    let named = if mention.entry.flags.general {
-        is_critical_in_context(facts, mention)
-    } else {
-        mention.entry.flags.critical
-    };
+    let named =
+        if mention.entry.flags.general { is_critical_in_context(facts, mention) } else { mention.entry.flags.critical };
     let start = report.sentences[mention.sentence].tokens.start;
     let before = &report.tokens[start.max(mention.tokens.start.saturating_sub(4))..mention.tokens.start];
     let end = report.sentences[mention.sentence].tokens.end;
@@ -168,6 +165,13 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
     // A stable known bleed was told before; "acute on chronic" is acute.
     let calmed = calm(before) && !before.iter().any(|token| &*token.norm == "acute")
         || after.iter().any(|token| matches!(&*token.norm, "unchanged" | "stable" | "resolved"));
+    let calmed = calmed
+        || mention.change.is_some_and(|change| {
+            matches!(
+                report.change_words[change].change,
+                crate::findings::Change::Unchanged | crate::findings::Change::Decreased
+            )
+        });
     let pregnancy_site = mention.entry.name == "pneumoperitoneum"
         && report.has_word(
             mention.sentence,

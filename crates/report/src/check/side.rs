@@ -281,6 +281,7 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
         }
         let told_before = report.mentions[..index].iter().any(|other| {
             other.side.is_some()
+                && !other_size(facts, other, mention)
                 && report.sentences[other.sentence].section == report.sentences[mention.sentence].section
                 && (same_term(other.entry, other.organ, mention.entry, mention.organ)
                     || other.entry.kind == Kind::Finding
@@ -322,6 +323,12 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
         issues.push(Issue::new(Rule::R02, message, [mention.span.clone()]));
     }
     issues
+}
+
+/// Two lesions with sizes of their own.
+fn other_size(facts: &Facts<'_>, first: &Mention, second: &Mention) -> bool {
+    let size = |mention: &Mention| mention.size.map(|size| facts.report.measures[size].longest_mm());
+    size(first).zip(size(second)).is_some_and(|(first, second)| (first - second).abs() > 1.5)
 }
 
 /// "In the lower lobe": the part itself, in the singular.

@@ -447,8 +447,10 @@ fn measured_elsewhere(facts: &Facts<'_>, known: &Known<'_>, stored_mm: f64) -> b
         !differs(measure.longest_mm(), stored_mm)
             && report.sentence_of(measure.tokens.start).is_some_and(|sentence| {
                 let organ_named = known.organ.is_empty()
-                    ||
-                    report.anatomy.iter().any(|place| place.sentence == sentence && place.entry.organ == known.organ);
+                    || report
+                        .anatomy
+                        .iter()
+                        .any(|place| place.sentence == sentence && place.entry.organ == known.organ);
                 let bound_to_other = report.mentions.iter().any(|mention| {
                     mention.size.is_some_and(|size| report.measures[size].span == measure.span)
                         && !known.names(mention)

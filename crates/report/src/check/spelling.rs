@@ -209,7 +209,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
             if let Some(right) = confused_at(facts, &range, index) {
                 let mut found =
                     Issue::new(Rule::R18, format!("\"{written}\" may stand for \"{right}\"."), [token.span.clone()]);
-                found.severity = Severity::Hint;
+                // What is no word at all is more than a hint.
+                if is_known_word(&written.to_lowercase()) {
+                    found.severity = Severity::Hint;
+                }
                 issues.push(found);
                 continue;
             }

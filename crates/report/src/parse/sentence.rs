@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::section::SectionSpan;
 use super::tokens::{Token, TokenKind};
+use crate::lexicon::{Kind, lexicon};
 
 /// A sentence, by tokens and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,14 @@ pub(crate) fn sentences(text: &str, tokens: &[Token], sections: &[SectionSpan]) 
             }
             let own_label = label.clone();
             // "Right kidney 11.2 cm. Stone in the lower pole.": the first words hold for the rest of the line.
-            if begins_line && label.is_none() && first + 1 < end && matches!(&*tokens[first].norm, "left" | "right") {
+            let names_part =
+                |index: usize| lexicon().find(&tokens[index].norm).is_some_and(|entry| entry.kind == Kind::Anatomy);
+            if begins_line
+                && label.is_none()
+                && first + 1 < end
+                && matches!(&*tokens[first].norm, "left" | "right")
+                && names_part(first + 1)
+            {
                 label = Some(first..first + 2);
             }
             if first < end {

@@ -129,6 +129,8 @@ fn read_sentence(
             entry
         };
         match entry.kind {
+            // The neck of the gallbladder, the femur or the bladder is no neck.
+            Kind::Anatomy if entry.name == "neck" && is_neck_of_organ(report, index) => {}
             Kind::Anatomy => {
                 report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index });
             }
@@ -195,9 +197,36 @@ fn read_sentence(
             plural: is_plural(report, tokens),
         });
     }
+    refer_back(report, &sentence.tokens, &mut mentions);
     bind_measures(report, &sentence.tokens, &mut mentions);
+    pass_sizes_on(report, &mut mentions);
     bind_changes(report, &sentence.tokens, &mut mentions);
     report.mentions.append(&mut mentions);
+}
+
+fn is_neck_of_organ(report: &Report<'_>, sentence: usize) -> bool {
+    report.has_word(
+        sentence,
+        &[
+            "gallbladder",
+            "femur",
+            "femoral",
+            "bladder",
+            "humerus",
+            "humeral",
+            "scapula",
+            "pancreatic",
+            "pancreas",
+            "aneurysm",
+            "hernia",
+            "talar",
+            "talus",
+            "metatarsal",
+            "radial",
+            "gallstone",
+        ],
+    ) || label_site(report, sentence)
+        .is_some_and(|site| matches!(site.organ.as_str(), "gallbladder" | "bladder" | "hip" | "femur" | "pancreas"))
 }
 
 /// Testis, spleen and thyroid have poles too: the last such organ of this sentence or the two before it, on the same line.
@@ -216,6 +245,37 @@ fn organ_with_poles(report: &Report<'_>, sentence: usize) -> Option<&'static Ent
     }
 }
 
+/// "The mass abuts the vein": the mass told just before, wherever the sentence goes on to.
+fn refer_back(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [Mention]) {
+    for mention in mentions.iter_mut() {
+        let term = mention.tokens.clone();
+        let word = &*report.tokens[term.start].norm;
+        let begins = term.start == sentence.start + 1
+            && matches!(&*report.tokens[sentence.start].norm, "the" | "this" | "it" | "these")
+            && term.len() == 1;
+        let says_where =
+            report.tokens.get(term.end).is_some_and(|next| matches!(&*next.norm, "in" | "of" | "within" | "at"));
+        if !begins
+            || says_where
+            || !matches!(word, "mass" | "lesion" | "nodule" | "tumor" | "collection" | "cyst" | "fracture")
+        {
+            continue;
+        }
+        let before =
+            report.mentions.iter().rev().take_while(|other| other.sentence + 3 >= mention.sentence).find(|other| {
+                other.entry.kind == Kind::Finding && other.entry.family == mention.entry.family && other.is_present()
+            });
+        if let Some(before) = before {
+            mention.entry = before.entry;
+            mention.organ = before.organ;
+            mention.site = before.site;
+            if mention.side.as_ref().is_none_or(|side| side.shared) {
+                mention.side.clone_from(&before.side);
+            }
+        }
+    }
+}
+
 /// Words that name a finding elsewhere but not here.
 fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> bool {
     let norm = |index: usize| report.tokens.get(index).map_or("", |token| &*token.norm);
@@ -228,6 +288,8 @@ fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> b
         "lesion" | "mass" => before == "of" && next == "effect",
         "pe" => matches!(next, "protocol" | "study"),
         "aspiration" | "biopsy" | "fna" if entry.kind == Kind::Finding => matches!(before, "needle" | "joint"),
+        // LI-RADS calls its lesions so; elsewhere the word means something else.
+        "observation" => !(report.text.contains("LR-") || report.text.contains("LI-RADS")),
         "early" => true,
         // The shunt is written in capitals; any other "tip" is the end of a tube.
         "tip" if entry.name == "TIPS" => !report.text[report.bytes(tokens)].starts_with("TIP"),
@@ -365,6 +427,37 @@ fn bind_measures(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [M
     }
 }
 
+/// "A 38 mm lesion, in keeping with an endometrioma": the size is that of the thing it is called.
+fn pass_sizes_on(report: &Report<'_>, mentions: &mut [Mention]) {
+    for index in 1..mentions.len() {
+        let (before, rest) = mentions.split_at_mut(index);
+        let (first, second) = (&before[index - 1], &mut rest[0]);
+        let called = first.tokens.end < second.tokens.start
+            && report.tokens[first.tokens.end..second.tokens.start].iter().any(|token| {
+                matches!(
+                    &*token.norm,
+                    "consistent"
+                        | "compatible"
+                        | "keeping"
+                        | "characteristic"
+                        | "typical"
+                        | "representing"
+                        | "diagnostic"
+                )
+            });
+        if called
+            && first.entry.flags.general
+            && first.size.is_some()
+            && second.size.is_none()
+            && second.entry.flags.lesion
+            && second.assertion != Assertion::Absent
+        {
+            second.size = first.size;
+            second.prior_size = second.prior_size.or(first.prior_size);
+        }
+    }
+}
+
 /// Distance in tokens; a comma between costs four, and a word right behind ("8 mm nodule") nothing.
 fn gap_cost(report: &Report<'_>, measure: &Range<usize>, term: &Range<usize>, sentence: &Range<usize>) -> usize {
     let gap =
@@ -389,7 +482,15 @@ fn is_measure_of_anatomy(
     let Some(verb) = before.iter().rposition(|token| {
         matches!(
             &*token.norm,
-            "measure" | "measuring" | "measured" | "diameter" | "caliber" | "length" | "thick" | "thickness"
+            "measure"
+                | "measuring"
+                | "measured"
+                | "enlarged"
+                | "diameter"
+                | "caliber"
+                | "length"
+                | "thick"
+                | "thickness"
         )
     }) else {
         return false;

@@ -29,6 +29,7 @@ mod resample;
 pub mod scan;
 pub mod seg;
 mod split;
+pub mod sr;
 mod stacks;
 pub mod store;
 mod syntax;

@@ -118,13 +118,36 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Report,
     },
-    /// Answers from the local knowledge base (not built yet).
+    /// Answers from the local knowledge base, each with its source.
     Ask {
         /// The question.
         question: String,
         /// For whom.
         #[arg(long, value_parser = ["patient", "clinician"])]
         audience: Option<String>,
+        /// A folder of Markdown, text and JSON lines of one's own (else LIGHTBOX_KNOWLEDGE).
+        #[arg(long)]
+        folder: Option<PathBuf>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What sources say of a contrast agent or drug.
+    Drug {
+        /// Generic or trade name.
+        name: String,
+        /// The patient's eGFR in mL/min/1.73 m².
+        #[arg(long)]
+        egfr: Option<f64>,
+        /// Local rules (TOML) that stand before the others.
+        #[arg(long)]
+        rules: Option<PathBuf>,
+        /// Recall notices in the shape of openFDA drug/enforcement.
+        #[arg(long)]
+        recalls: Option<PathBuf>,
+        /// National drug code to match notices by.
+        #[arg(long)]
+        ndc: Option<String>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -336,6 +359,8 @@ pub(crate) enum Report {
         #[arg(long)]
         study: Option<PathBuf>,
     },
+    /// Writes a report as HTML, PDF, FHIR or DICOM.
+    Export(Export),
     /// Says what a text says.
     Parse {
         /// The text.
@@ -358,6 +383,50 @@ pub(crate) enum Report {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportForm {
+    Text,
+    Html,
+    Pdf,
+    Fhir,
+    /// DICOM Basic Text SR.
+    Sr,
+    /// DICOM Comprehensive 3D SR (TID 1500) of the confirmed findings.
+    SrMeasurements,
+    /// DICOM Encapsulated PDF.
+    EncapsulatedPdf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The text.
+    pub(crate) file: PathBuf,
+    /// The form.
+    #[arg(long, value_enum)]
+    pub(crate) to: ExportForm,
+    /// The result.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// The study that it is about; the DICOM forms need it.
+    #[arg(long)]
+    pub(crate) study: Option<PathBuf>,
+    /// The findings file; the measurements form needs it.
+    #[arg(long)]
+    pub(crate) findings: Option<PathBuf>,
+    /// The name of the examination.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Who signed; without a name it is a draft.
+    #[arg(long)]
+    pub(crate) reader: Option<String>,
+    /// When it was signed, UTC, as in 2026-11-25T10:41:00Z.
+    #[arg(long)]
+    pub(crate) signed_at: Option<String>,
+    /// The reader's organisation.
+    #[arg(long)]
+    pub(crate) organization: Option<String>,
 }
 
 /// A frame; none for all.

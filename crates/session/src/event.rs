@@ -143,6 +143,17 @@ pub struct LoadedFrame {
     pub frame: Arc<Frame>,
     /// The window of its own, if the file has one.
     pub window: Option<Window>,
+    /// What was wrong with its pixels and how it was mended; they are not as they were acquired then.
+    pub note: Option<PixelNote>,
+}
+
+/// What is wrong with the pixels of a frame that is shown all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PixelNote {
+    /// A part of them is missing and filled.
+    pub cut_off: bool,
+    /// One sentence without a capital, as the decoder says it.
+    pub text: String,
 }
 
 /// What a job tells.

@@ -26,7 +26,7 @@ pub use apply::segment::volume_unit;
 pub use apply::view::presets;
 pub use command::Command;
 pub use document::Document;
-pub use event::{Effect, JobEvent};
+pub use event::{Effect, JobEvent, PixelNote};
 pub use ids::{AnnotationId, JobId, StackId, StackKey};
 pub use jobs::{Jobs, Places};
 pub use library::{Library, LoadState, OpenStack, OpenStudy};

@@ -1,5 +1,6 @@
 //! The open studies and their stacks: what the study list shows and the viewports draw from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use lightbox_core::plane::PlaneStack;
 use lightbox_core::{Frame, PatientPos, Plane, Volume, VolumeGeometry, Window};
 use lightbox_dicom::{Patient, Series, Skipped, Stack, Study, Warning};
 
+use crate::event::PixelNote;
 use crate::ids::{StackId, StackKey};
 
 /// An open study.
@@ -77,6 +79,8 @@ pub struct OpenStack {
     pub thumbnail: Option<Arc<Thumbnail>>,
     /// The window that the stack opens with, once it is known.
     pub default_window: Option<Window>,
+    /// Loaded frames whose pixels were damaged, with what is wrong.
+    pub pixel_notes: BTreeMap<usize, PixelNote>,
 }
 
 impl OpenStack {
@@ -99,6 +103,7 @@ impl OpenStack {
             revision: 0,
             thumbnail: None,
             default_window,
+            pixel_notes: BTreeMap::new(),
         }
     }
 
@@ -317,6 +322,20 @@ impl Library {
             self.studies.remove(at);
         }
         new
+    }
+
+    /// Why files were left out, with how many, the commonest first.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<(&str, usize)> {
+        let mut reasons: Vec<(&str, usize)> = Vec::new();
+        for file in &self.skipped {
+            match reasons.iter_mut().find(|(reason, _)| *reason == file.reason) {
+                Some((_, n)) => *n += 1,
+                None => reasons.push((&file.reason, 1)),
+            }
+        }
+        reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        reasons
     }
 
     /// Closes a study and forgets its pixels. Returns the numbers of its stacks.

@@ -5,7 +5,7 @@
 //! nobody else cares about (a filter, an open card, a name being typed) lies in egui's memory.
 
 mod amount;
-mod parts;
+pub(crate) mod parts;
 pub mod right;
 pub mod start;
 pub mod status;

@@ -173,7 +173,7 @@ pub(super) fn colour(rgb: lightbox_core::Rgb) -> Color32 {
 }
 
 /// A number of things with its word: `1 image`, `3 images`.
-pub(super) fn count(n: usize, word: &str) -> String {
+pub(crate) fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 

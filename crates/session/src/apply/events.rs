@@ -131,6 +131,16 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
     s.tell(Severity::Error, place, title, &why);
 }
 
+/// `90: it holds no image. 3: it is damaged or cut off.`, the three commonest reasons.
+fn reasons(left_out: &[(&str, usize)]) -> String {
+    let mut lines: Vec<String> = left_out.iter().take(3).map(|(reason, n)| format!("{n}: {reason}.")).collect();
+    let rest: usize = left_out.iter().skip(3).map(|(_, n)| n).sum();
+    if rest > 0 {
+        lines.push(format!("{rest}: for other reasons."));
+    }
+    lines.join(" ").replace("..", ".")
+}
+
 fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) -> Vec<Effect> {
     for path in paths {
         let path = std::path::absolute(&path).unwrap_or(path);
@@ -144,22 +154,26 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
         new.extend(s.library.add(study));
     }
     let skipped = index.skipped.len();
+    s.library.skipped = index.skipped;
+    let first = s.library.skipped.first().map(|f| format!("{}: {}", sentence(&f.reason), f.path));
+    // One file is named; of many it is told why, and the list of them opens.
+    let why = match first {
+        Some(first) if skipped == 1 => first,
+        _ => reasons(&s.library.left_out()),
+    };
     if !found_any {
-        let detail = match index.skipped.first() {
-            Some(first) if skipped == 1 => format!("{}: {}", sentence(&first.reason), first.path),
-            Some(first) => {
-                format!("{skipped} files were left out. The first: {}: {}", sentence(&first.reason), first.path)
-            }
-            None => "There is no file in it.".to_owned(),
+        let detail = match skipped {
+            0 => "There is no file in it.".to_owned(),
+            1 => why,
+            n => format!("{n} files were left out. {why}"),
         };
         s.tell(Severity::Error, ProblemPlace::Open, "No image found.", &detail);
-    } else if let Some(first) = index.skipped.first() {
+    } else if skipped > 0 {
         let what =
             if skipped == 1 { "1 file was left out.".to_owned() } else { format!("{skipped} files were left out.") };
-        let detail = format!("The rest is open. {}: {}", sentence(&first.reason), first.path);
+        let detail = format!("The rest is open. {why}");
         s.tell(Severity::Warning, ProblemPlace::Open, &what, &detail);
     }
-    s.library.skipped = index.skipped;
     let mut effects = Vec::new();
     let todo: Vec<_> = new.iter().filter_map(|id| s.library.stack(*id)).map(|e| (e.id, Arc::clone(&e.info))).collect();
     if demo {
@@ -238,6 +252,9 @@ fn take_frames(s: &mut Session, stack: StackId, frames: Vec<LoadedFrame>) -> Vec
             }
             match open.volume.set_slice(loaded.index, loaded.frame) {
                 Ok(()) => {
+                    if let Some(note) = loaded.note {
+                        open.pixel_notes.insert(loaded.index, note);
+                    }
                     open.revision += 1;
                     if let LoadState::Loading(n) = &mut open.load {
                         *n += 1;

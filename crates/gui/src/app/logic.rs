@@ -36,7 +36,11 @@ impl App {
             self.queue.push(next);
             ctx.request_repaint();
         }
+        if ctx.input(|i| i.pointer.any_pressed()) {
+            self.ui.notice = None;
+        }
         for command in std::mem::take(&mut self.queue) {
+            self.ui.notice = erased_nothing(&self.session, &command).or(self.ui.notice.take());
             self.jobs.apply(&mut self.session, command);
         }
         if self.jobs.has_quit() {
@@ -70,6 +74,7 @@ impl App {
             Request::Palette => self.palette = Some(super::palette::Palette::default()),
             Request::Keys => self.keys_shown = true,
             Request::Select(selected) => self.ui.selected = selected,
+            Request::Notice(text) => self.ui.notice = Some(text),
             Request::DismissNotice => self.ui.notice = None,
             Request::Action(action) => {
                 let (commands, requests) = shortcuts::carry_out(action, &self.session);
@@ -112,6 +117,10 @@ impl App {
                 actions.push(entry.action);
             }
         }
+        if !actions.is_empty() {
+            // A menu would lie over what the key opens.
+            egui::Popup::close_all(ctx);
+        }
         for action in actions {
             if shortcuts::objection(action, &self.session).is_none() {
                 self.request(Request::Action(action), ctx);
@@ -146,6 +155,25 @@ impl App {
         self.memory_asked_s = now;
         self.memory_bytes = lightbox_session::folders::memory_bytes();
         self.clock = lightbox_session::folders::clock();
+    }
+}
+
+/// The sentence for a stroke of the eraser that finds nothing: it clears the active segment only, and seems broken
+/// otherwise.
+fn erased_nothing(s: &Session, command: &Command) -> Option<String> {
+    match command {
+        Command::StrokeBegin { erase: true, .. } => {
+            let none = s.active_document().and_then(|d| d.segment(d.active?)).is_none();
+            none.then(|| "There is no segment to erase.".to_owned())
+        }
+        Command::StrokeEnd => {
+            let document = s.documents.values().find(|d| d.stroke.is_some())?;
+            let stroke = document.stroke.as_ref().filter(|stroke| stroke.erase)?;
+            let target = document.segment(stroke.segment)?;
+            let missed = target.mask.changes_since(&stroke.before).is_empty();
+            missed.then(|| format!("Nothing of {} is here. The eraser clears the segment chosen in Masks.", target.name))
+        }
+        _ => None,
     }
 }
 

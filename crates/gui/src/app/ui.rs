@@ -75,7 +75,7 @@ impl App {
             }
         }
         if self.keys_shown {
-            super::palette::keys(ui, &mut self.keys_shown);
+            super::palette::keys(ui, &self.session, &mut self.keys_shown);
         }
         if let Some(palette) = &mut self.palette {
             let (open, requests, commands) = palette.show(ui, &self.session);

@@ -138,7 +138,7 @@ fn study_rows(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, study: &OpenStudy, stacks
     ui.add_space(4.0);
     padded(ui, |ui| {
         ui.add_space(4.0);
-        words(ui, &study_title(study, false), TABLE, Weight::SemiBold, t.t1);
+        words(ui, &study_title(cx.session, study, false), TABLE, Weight::SemiBold, t.t1);
         let facts = [&study.date, &study.patient.id];
         let facts: Vec<&str> = facts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         let second = words(ui, &facts.join(" · "), NOTE, Weight::Regular, t.t3);
@@ -353,15 +353,24 @@ fn left_out(ui: &mut Ui, cx: &Cx<'_>) {
     if !open {
         return;
     }
-    // A folder of ten thousand text files is told, not listed.
-    for file in skipped.iter().take(100) {
-        words(ui, file.path.rsplit(['/', '\\']).next().unwrap_or_default(), NOTE, Weight::Regular, t.t1)
-            .on_hover_text(&file.path);
-        paragraph(ui, &file.reason, NOTE, t.t3);
+    left_out_files(ui, cx);
+}
+
+/// The files that were left out, by reason.
+pub(super) fn left_out_files(ui: &mut Ui, cx: &Cx<'_>) {
+    /// A folder of ten thousand text files is told, not listed.
+    const NAMED: usize = 20;
+    let t = cx.tokens;
+    for (reason, n) in cx.session.library.left_out() {
+        paragraph(ui, &format!("{}: {reason}", count(n, "file")), NOTE, t.t2);
+        for file in cx.session.library.skipped.iter().filter(|file| file.reason == reason).take(NAMED) {
+            words(ui, file.path.rsplit(['/', '\\']).next().unwrap_or_default(), NOTE, Weight::Regular, t.t3)
+                .on_hover_text(&file.path);
+        }
+        if n > NAMED {
+            words(ui, &format!("and {} more", n - NAMED), NOTE, Weight::Regular, t.t3);
+        }
         ui.add_space(4.0);
-    }
-    if skipped.len() > 100 {
-        words(ui, &format!("and {} more", skipped.len() - 100), NOTE, Weight::Regular, t.t3);
     }
 }
 

@@ -100,7 +100,7 @@ fn other_study(ui: &mut Ui, cx: &Cx<'_>, report: &ReportState) {
     }
     let of = cx.session.library.studies.iter().find(|s| s.uid == *uid).map_or_else(
         || "a study that is closed".to_owned(),
-        |study| format!("{}, {}", study_title(study, true), study.date).trim_end_matches(", ").to_owned(),
+        |study| format!("{}, {}", study_title(cx.session, study, true), study.date).trim_end_matches(", ").to_owned(),
     );
     let text = format!("It is about {of}. A draft for the study on the screen takes its place; save its text first.");
     Card::new(Tone::Warn, "This report belongs to another study.", &text).show(ui);

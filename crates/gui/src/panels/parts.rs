@@ -5,6 +5,7 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 use lightbox_session::Command;
+use lightbox_session::journal::Recovery;
 use lightbox_session::problem::{Problem, ProblemPlace, Severity};
 
 use crate::cx::{Cx, Out};
@@ -119,21 +120,48 @@ pub(super) fn tone(severity: Severity) -> Tone {
 /// The offer to bring back the work of a session that was killed.
 pub(super) fn recovery_card(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     let Some(recovery) = &cx.session.recovery else { return };
-    let safe = match recovery.gestures {
+    Card::new(Tone::Plain, recovery_title(), &recovery_safe(recovery))
+        .icon(crate::icons::CLOCK_COUNTER_CLOCKWISE)
+        .show_with(ui, |ui| recovery_buttons(ui, out));
+}
+
+/// What the offer begins with.
+pub(super) fn recovery_title() -> &'static str {
+    "Lightbox closed with unsaved work."
+}
+
+/// How much of it is safe.
+pub(super) fn recovery_safe(recovery: &Recovery) -> String {
+    match recovery.gestures {
         1 => "1 gesture is safe.".to_owned(),
         n => format!("{n} gestures are safe."),
-    };
-    Card::new(Tone::Plain, "Lightbox closed with unsaved work.", &safe)
-        .icon(crate::icons::CLOCK_COUNTER_CLOCKWISE)
-        .show_with(ui, |ui| {
-            if ui.add(Button::new("Restore").raised().compact()).clicked() {
-                out.command(Command::Restore);
-            }
-            let discard = Button::new("Discard").ghost().compact().line("Deletes what the journal holds.");
-            if ui.add(discard).clicked() {
-                out.command(Command::DiscardRecovery);
-            }
-        });
+    }
+}
+
+/// Takes the work back, or, asked once more, deletes it.
+pub(super) fn recovery_buttons(ui: &mut Ui, out: &mut Out) {
+    let id = egui::Id::unique("discard earlier work");
+    let mut asks = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(false);
+    if asks {
+        if ui.add(Button::new("Keep").raised().compact()).clicked() {
+            asks = false;
+        }
+        if ui.add(Button::new("Delete for good").ghost().compact()).clicked() {
+            out.command(Command::DiscardRecovery);
+            asks = false;
+        }
+    } else {
+        if ui.add(Button::new("Restore").raised().compact()).clicked() {
+            out.command(Command::Restore);
+        }
+        // Apart from the other, so that a slip of the hand does not delete.
+        ui.add_space(16.0);
+        let discard = Button::new("Discard").ghost().compact().line("Deletes what the journal holds; asks once more.");
+        if ui.add(discard).clicked() {
+            asks = true;
+        }
+    }
+    ui.data_mut(|data| data.insert_temp(id, asks));
 }
 
 /// An item of a menu. True when it was chosen.

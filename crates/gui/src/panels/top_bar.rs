@@ -18,6 +18,8 @@ use crate::widgets::{
 const MENU_PT: f32 = 44.0;
 /// Narrowest menu; it is as wide as its words.
 const MENU_LEAST_PT: f32 = 216.0;
+/// Width of the settings: label and two buttons with their keys.
+const SETTINGS_PT: f32 = 268.0;
 /// The options of a tool get at least this; the tabs give way.
 const OPTIONS_PT: f32 = 240.0;
 /// Widest and narrowest tab of a study.
@@ -389,7 +391,7 @@ fn settings(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
 
 /// A line of a menu with other parts than a row.
 fn inside_menu<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    let wide = if ui.is_sizing_pass() { MENU_LEAST_PT } else { ui.available_width() };
+    let wide = if ui.is_sizing_pass() { SETTINGS_PT } else { ui.available_width() };
     let (rect, _) = ui.allocate_exact_size(vec2(wide, size::ROW[1]), Sense::hover());
     add(&mut inside(ui, rect.shrink2(vec2(8.0, 0.0)), Layout::left_to_right(Align::Center)))
 }

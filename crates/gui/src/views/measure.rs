@@ -206,11 +206,7 @@ pub(super) fn draw(
                 if points.len() == kind.points() {
                     let points = std::mem::take(points);
                     state.hand = Hand::Free;
-                    if !is_on_pixels(kind, &points, place, pixels) {
-                        out.request(Request::Notice(OUTSIDE.to_owned()));
-                    } else if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
-                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
-                    }
+                    take(slot, kind, points, place, pixels, out);
                 } else if let Some(at) = at {
                     points.push(at);
                 }
@@ -218,9 +214,12 @@ pub(super) fn draw(
         }
         _ => {
             if let Some(ends) = whole_drag(ui, place, response) {
-                let [from, to] = ends.map(|p| place.patient_from_screen(p));
+                if !begins(place, ends[0], out) {
+                    return;
+                }
+                let [from, to] = ends.map(|p| place.patient_on_image(p));
                 if kind.points() == 2 {
-                    out.command(Command::AddAnnotation { slot: Some(slot), kind, points: vec![from, to] });
+                    take(slot, kind, vec![from, to], place, pixels, out);
                 } else {
                     state.hand = Hand::Measuring { slot, kind, points: vec![from, to, to], dragging: false };
                 }
@@ -229,8 +228,7 @@ pub(super) fn draw(
             let start = if response.drag_started_by(primary) { press } else { None };
             let begin = start.or(if response.clicked() { now } else { None });
             if let Some(p) = begin {
-                if !place.shown().contains(p) {
-                    out.request(Request::Notice("A measurement begins on the image.".to_owned()));
+                if !begins(place, p, out) {
                     return;
                 }
                 let first = place.patient_from_screen(p);
@@ -238,6 +236,31 @@ pub(super) fn draw(
                 state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
             }
         }
+    }
+}
+
+/// Whether a measurement may begin here; says why not.
+fn begins(place: &Placement, at: Pos2, out: &mut Out) -> bool {
+    let on_image = place.shown().contains(at);
+    if !on_image {
+        out.request(Request::Notice("A measurement begins on the image.".to_owned()));
+    }
+    on_image
+}
+
+/// Adds a measurement whose points are all there, unless two of them are one or nothing was acquired under one.
+fn take(
+    slot: usize,
+    kind: AnnotationKind,
+    points: Vec<PatientPos>,
+    place: &Placement,
+    pixels: Option<&PlanePixels>,
+    out: &mut Out,
+) {
+    if !is_on_pixels(kind, &points, place, pixels) {
+        out.request(Request::Notice(OUTSIDE.to_owned()));
+    } else if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
+        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
     }
 }
 

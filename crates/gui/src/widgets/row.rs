@@ -177,7 +177,10 @@ impl<'a> Row<'a> {
         let lead = if matches!(self.lead, Lead::None) { 0.0 } else { size::ICON[1] + 8.0 };
         let title = width(self.title, if self.subtitle.is_empty() { 1 } else { 2 });
         let ends = width(self.end, 1) + width(self.end2, 1) + width(self.key, 0).max(width(self.reason, 0));
-        (lead + title.max(width(self.subtitle, 0)) + width(self.note, 1) + ends + 16.0).ceil()
+        let whole = lead + title.max(width(self.subtitle, 0)) + width(self.note, 1) + ends;
+        // The words at the end get at most this part of the row.
+        let for_end = width(self.end, 1) / 0.6;
+        (whole.max(for_end) + 16.0).ceil()
     }
 
     /// Show it with parts at its right end; `end` draws them from right to left.

@@ -67,10 +67,10 @@ fn chosen<'a>(ui: &Ui, cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
 
 /// Proposals that wait on other series: the count on the tab is of all.
 fn elsewhere(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
-    let others = cx.session.documents.iter().filter(|(id, d)| **id != open.id && !d.proposed.is_empty());
+    let others = cx.session.documents.iter().filter(|(id, d)| **id != open.id && d.waiting().next().is_some());
     for (id, document) in others {
         let Some(other) = cx.session.library.stack(*id) else { continue };
-        let n = document.proposed.len();
+        let n = document.waiting().count();
         let waits = if n == 1 { "waits" } else { "wait" };
         line_with_end(
             ui,
@@ -199,10 +199,12 @@ fn made_by<'a>(document: Option<&'a Document>, model: &str) -> Vec<&'a Segment> 
 
 /// From right to left: the eye, the time that the last run took, or the button that runs it.
 fn actions(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo) {
-    let result = cx.session.results.iter().rev().find(|r| r.stack == open.id && r.model == model.id);
     let made = made_by(cx.session.document(open.id), &model.id);
     let shown = open.plane_stack(cx.session.workspace.active_view().plane);
     let frame = shown.stored_slice(cx.session.workspace.active_view().index);
+    // Each frame keeps its result; that of the frame on the screen is what counts here.
+    let results = || cx.session.results.iter().rev().filter(|r| r.stack == open.id && r.model == model.id);
+    let result = results().find(|r| Some(r.frame) == frame).or_else(|| results().next());
     ui.spacing_mut().item_spacing.x = 4.0;
     let mut rerun = None;
     if let Some(result) = result {

@@ -129,7 +129,7 @@ pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
     frames.settle(8, &mut app);
     frames.save_png(&options.out).map_err(|e| e.to_string())?;
     let name = frames.painter_name();
-    app.send(Command::Quit);
+    app.quit();
     frames.step(&mut app);
     Ok(name)
 }

@@ -39,6 +39,12 @@ fn data() -> PathBuf {
     }
 }
 
+/// The user's home folder, if the system names one.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    choose_base_strategy().ok().map(|b| b.home_dir().to_owned())
+}
+
 /// Memory of this program, and of the machine, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn memory_bytes() -> [u64; 2] {

@@ -1,5 +1,7 @@
 //! What of the workspace comes back at the next start.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{
@@ -20,6 +22,7 @@ struct Settings {
     study_list: StudyListMode,
     text: TextLevel,
     theme: ThemeChoice,
+    recent: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Settings {
             study_list: w.study_list,
             text: w.text,
             theme: w.theme,
+            recent: w.recent.clone(),
         }
     }
 }
@@ -63,6 +67,7 @@ pub fn restore(workspace: &mut Workspace, text: &str) {
         workspace.study_list = s.study_list;
         workspace.text = s.text;
         workspace.theme = s.theme;
+        workspace.recent = s.recent;
     }
 }
 

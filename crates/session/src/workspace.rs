@@ -1,5 +1,7 @@
 //! What is on the screen and in the hand: layout, viewports, tool. Plain data, saved and restored.
 
+use std::path::PathBuf;
+
 use lightbox_core::{PatientPos, Plane, Window};
 use serde::{Deserialize, Serialize};
 
@@ -242,7 +244,12 @@ pub struct Workspace {
     pub text: TextLevel,
     /// Theme.
     pub theme: ThemeChoice,
+    /// What was opened last, the newest first.
+    pub recent: Vec<PathBuf>,
 }
+
+/// How much of what was opened is remembered.
+const RECENT: usize = 8;
 
 impl Default for Workspace {
     fn default() -> Self {
@@ -260,11 +267,19 @@ impl Default for Workspace {
             study_list: StudyListMode::default(),
             text: TextLevel::default(),
             theme: ThemeChoice::default(),
+            recent: Vec::new(),
         }
     }
 }
 
 impl Workspace {
+    /// Remembers what was opened.
+    pub fn opened(&mut self, path: PathBuf) {
+        self.recent.retain(|p| *p != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(RECENT);
+    }
+
     /// The active viewport.
     #[must_use]
     pub fn active_view(&self) -> &ViewState {

@@ -30,7 +30,7 @@ impl App {
         }
         self.take_drops(ctx);
         self.take_keys(ctx);
-        self.queue.extend(self.dialogs.answers());
+        self.queue.extend(self.dialogs.answers(&self.session));
         let ready = !self.session.is_busy() && self.queue.is_empty();
         if ready && let Some(next) = self.script.pop_front() {
             self.queue.push(next);
@@ -39,7 +39,11 @@ impl App {
         if ctx.input(|i| i.pointer.any_pressed()) {
             self.ui.notice = None;
         }
+        self.take_close(ctx);
         for command in std::mem::take(&mut self.queue) {
+            if command == Command::Quit && !self.may_quit() {
+                continue;
+            }
             self.ui.notice = erased_nothing(&self.session, &command).or(self.ui.notice.take());
             self.jobs.apply(&mut self.session, command);
         }
@@ -70,7 +74,7 @@ impl App {
     /// Carries out a wish of the window's own.
     pub(super) fn request(&mut self, request: Request, ctx: &Context) {
         match request {
-            Request::Dialog(dialog) => self.dialogs.ask(dialog, ctx),
+            Request::Dialog(dialog) => self.dialogs.ask(dialog, &self.session, ctx),
             Request::Palette => self.palette = Some(super::palette::Palette::default()),
             Request::Keys => self.keys_shown = true,
             Request::Select(selected) => self.ui.selected = selected,
@@ -101,7 +105,7 @@ impl App {
     fn take_keys(&mut self, ctx: &Context) {
         // A field that is being typed in has all keys but those with Ctrl.
         let typing = ctx.text_edit_focused();
-        if self.palette.is_some() || self.dialogs.is_open() {
+        if self.palette.is_some() || self.dialogs.is_open() || self.quit == super::quit::Quit::Asked {
             return;
         }
         if !typing {

@@ -95,6 +95,11 @@ impl App {
             }
         }
         out.commands.extend(self.dialogs.show(ui));
+        if self.quit == super::quit::Quit::Asked {
+            let (commands, requests) = self.ask_before_quitting(ui);
+            out.commands.extend(commands);
+            out.requests.extend(requests);
+        }
         // What lies under the pointer is shown by the status bar of the next frame.
         if self.ui.hover != self.views.hover {
             self.ui.hover = self.views.hover.clone();

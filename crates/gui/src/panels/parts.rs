@@ -14,14 +14,14 @@ use crate::theme::{Tokens, size};
 use crate::widgets::{Button, Card, Row, Tone, line_text, paint_text, wrapped_text};
 
 /// Index of a size in [`size::TEXT`].
-pub(super) const NOTE: usize = 0;
+pub(crate) const NOTE: usize = 0;
 /// Index of a size in [`size::TEXT`].
-pub(super) const TABLE: usize = 1;
+pub(crate) const TABLE: usize = 1;
 /// Index of a size in [`size::TEXT`].
-pub(super) const BODY: usize = 2;
+pub(crate) const BODY: usize = 2;
 
 /// One line of words, cut where the room ends; the tooltip then has the whole.
-pub(super) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Color32) -> Response {
+pub(crate) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Color32) -> Response {
     let galley = line_text(ui, text, font(size::TEXT[pt], weight), ink, ui.available_width());
     let cut = galley.elided;
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x.ceil(), size::LINE[pt]), Sense::hover());
@@ -31,12 +31,12 @@ pub(super) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Col
 }
 
 /// A paragraph as wide as the room.
-pub(super) fn paragraph(ui: &mut Ui, text: &str, pt: usize, ink: Color32) -> Response {
+pub(crate) fn paragraph(ui: &mut Ui, text: &str, pt: usize, ink: Color32) -> Response {
     rich(ui, &[(text, Weight::Regular, ink)], pt)
 }
 
 /// A paragraph whose parts differ in weight and colour.
-pub(super) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) -> Response {
+pub(crate) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) -> Response {
     let fonts: Vec<_> = parts.iter().map(|(text, weight, ink)| (*text, font(size::TEXT[pt], *weight), *ink)).collect();
     let galley = wrapped_text(ui, &fonts, size::LINE[pt], ui.available_width());
     let (rect, response) = ui.allocate_exact_size(galley.size().ceil(), Sense::hover());
@@ -47,7 +47,7 @@ pub(super) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) ->
 }
 
 /// A line of a height over the whole room, its parts from left to right and in the middle.
-pub(super) fn line<R>(ui: &mut Ui, height_pt: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
+pub(crate) fn line<R>(ui: &mut Ui, height_pt: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height_pt), Sense::hover());
     add(&mut inside(ui, rect, Layout::left_to_right(Align::Center)))
 }
@@ -70,7 +70,7 @@ pub(super) fn line_with_end<E, S>(
 }
 
 /// A piece of a panel with a layout of its own; it takes no room in its parent.
-pub(super) fn inside(ui: &mut Ui, rect: Rect, layout: Layout) -> Ui {
+pub(crate) fn inside(ui: &mut Ui, rect: Rect, layout: Layout) -> Ui {
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     child.spacing_mut().item_spacing = vec2(8.0, 0.0);
     child

@@ -167,6 +167,9 @@ fn reasons(left_out: &[(&str, usize)]) -> String {
 fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) -> Vec<Effect> {
     for path in paths {
         let path = std::path::absolute(&path).unwrap_or(path);
+        if !demo && !index.studies.is_empty() {
+            s.workspace.opened(path.clone());
+        }
         if !s.library.paths.contains(&path) {
             s.library.paths.push(path);
         }
@@ -198,7 +201,7 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
         let detail = format!("The rest is open. {why}");
         s.tell(Severity::Warning, ProblemPlace::Open, &what, &detail);
     }
-    let mut effects = Vec::new();
+    let mut effects = if demo || !found_any { Vec::new() } else { view::settings(s) };
     let todo: Vec<_> = new.iter().filter_map(|id| s.library.stack(*id)).map(|e| (e.id, Arc::clone(&e.info))).collect();
     if demo {
         effects.extend(arrange_demo(s, &new));

@@ -1,9 +1,10 @@
 //! What jobs are asked to do, and what they tell.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lightbox_core::{Frame, Mask, Segment, VolumeGeometry, Window};
+use lightbox_core::{Frame, Mask, Segment, SegmentId, VolumeGeometry, Window};
 use lightbox_dicom::{Series, Stack, StudyIndex};
 
 use crate::ids::{JobId, StackId};
@@ -141,6 +142,8 @@ pub struct SaveSegSpec {
     pub series: Arc<Series>,
     /// The segments as they are now.
     pub segments: Vec<Segment>,
+    /// Those of a model that nobody accepted.
+    pub proposed: BTreeSet<SegmentId>,
     /// Revision of the document that they are from.
     pub revision: u64,
     /// Gestures on masks that this save covers.
@@ -221,6 +224,8 @@ pub enum EventKind {
         stack: StackId,
         /// Its segments.
         segments: Vec<Segment>,
+        /// Those that a program made and no reader confirmed.
+        proposed: Vec<SegmentId>,
         /// File.
         path: PathBuf,
     },

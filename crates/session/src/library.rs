@@ -8,7 +8,8 @@ use glam::DVec3;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
 use lightbox_core::{Frame, PatientPos, Plane, Volume, VolumeGeometry, Window};
-use lightbox_dicom::{Patient, Series, Skipped, Stack, Study, Warning};
+use lightbox_dicom::seg::{LABEL_MAP_STORAGE, SEGMENTATION_STORAGE};
+use lightbox_dicom::{Patient, Series, Skipped, Source, Stack, Study, Warning};
 
 use crate::event::PixelNote;
 use crate::ids::{StackId, StackKey};
@@ -24,10 +25,14 @@ pub struct OpenStudy {
     pub time: String,
     /// Study Description.
     pub description: String,
+    /// Accession Number.
+    pub accession: String,
     /// Whom it shows.
     pub patient: Patient,
     /// Its stacks in list order.
     pub stacks: Vec<StackId>,
+    /// Segmentations that lie among its files, with the description of their series.
+    pub masks: Vec<(String, Source)>,
 }
 
 /// How far a stack's pixels are.
@@ -297,14 +302,23 @@ impl Library {
                     date: study.date,
                     time: study.time,
                     description: study.description,
+                    accession: study.accession,
                     patient: study.patient,
                     stacks: Vec::new(),
+                    masks: Vec::new(),
                 });
                 self.studies.len() - 1
             }
         };
         for mut series in study.series {
             let stacks = std::mem::take(&mut series.stacks);
+            let is_mask = |class: &str| [SEGMENTATION_STORAGE, LABEL_MAP_STORAGE].contains(&class);
+            for object in series.objects.iter().filter(|object| is_mask(&object.sop_class_uid)) {
+                let masks = &mut self.studies[at].masks;
+                if masks.iter().all(|(_, source)| *source != object.source) {
+                    masks.push((series.description.clone(), object.source.clone()));
+                }
+            }
             let series = Arc::new(series);
             for stack in stacks {
                 let key = StackKey { series_uid: series.uid.clone(), key: stack.key.clone() };

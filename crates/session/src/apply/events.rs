@@ -68,7 +68,9 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             let told = format!("{}: {segments} of {segments} segments equal, read back {time}.", short_name(&path));
             seg_saved(s, stack, gestures, told)
         }
-        EventKind::SegLoaded { stack, segments, path } => super::results::seg_loaded(s, stack, segments, &path),
+        EventKind::SegLoaded { stack, segments, proposed, path } => {
+            super::results::seg_loaded(s, stack, segments, &proposed, &path)
+        }
         EventKind::TextSaved { path, study, changes } => {
             let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
             report.unsaved = report.unsaved.saturating_sub(changes);

@@ -91,7 +91,13 @@ fn darker(c: lightbox_core::Rgb) -> lightbox_core::Rgb {
     lightbox_core::Rgb(c.0.map(|v| (f32::from(v) * 0.72) as u8))
 }
 
-pub(super) fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>, path: &Path) -> Vec<Effect> {
+pub(super) fn seg_loaded(
+    s: &mut Session,
+    stack: StackId,
+    segments: Vec<Segment>,
+    proposed: &[SegmentId],
+    path: &Path,
+) -> Vec<Effect> {
     let Some(open) = s.library.stack(stack) else { return Vec::new() };
     let dims = open.geometry().dims();
     if segments.iter().any(|x| x.mask.dims() != dims) {
@@ -110,6 +116,9 @@ pub(super) fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>
         .enumerate()
         .map(|(n, mut segment)| {
             let id: SegmentId = document.new_segment(dims, None).id;
+            if proposed.contains(&segment.id) {
+                document.proposed.insert(id);
+            }
             segment.id = id;
             segment.visible = true;
             (start + n, segment)

@@ -321,7 +321,8 @@ pub(super) fn save(s: &mut Session, to: SaveTo<StackId>) -> Vec<Effect> {
         s.tell(Severity::Warning, ProblemPlace::Masks, "Nothing to save.", "No segment of this series holds a voxel.");
         return effects;
     }
-    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, revision, gestures };
+    let proposed = document.proposed.clone();
+    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, proposed, revision, gestures };
     effects.push(s.start_job(JobKind::SaveSeg, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
     effects
 }

@@ -104,7 +104,7 @@ pub(super) fn amounts(
 
 /// The numbers of a measurement. The statistics of an ellipse read a plane, so they are taken once for each state of the
 /// measurement and of the pixels.
-pub(super) fn reading(ui: &Ui, annotation: &Annotation, open: &OpenStack) -> Option<Reading> {
+pub(crate) fn reading(ui: &Ui, annotation: &Annotation, open: &OpenStack) -> Option<Reading> {
     type Kept = (Annotation, u64, Option<Reading>);
     let key = egui::Id::unique(("reading", open.id, AnnotationId(annotation.id.0)));
     let kept = ui.data(|data| data.get_temp::<Kept>(key));

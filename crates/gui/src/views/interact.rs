@@ -159,7 +159,7 @@ fn left(
         return;
     }
     if let Some(kind) = measure::kind_of(s.workspace.tool) {
-        measure::draw(state, slot, kind, place, response, press, now, out);
+        measure::draw(ui, state, slot, kind, place, response, press, now, out);
         return;
     }
     match s.workspace.tool {

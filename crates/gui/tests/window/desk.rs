@@ -190,6 +190,13 @@ impl Desk {
         panic!("the window does not come to rest: {:?}, jobs {jobs:?}", self.frames.ctx().repaint_causes());
     }
 
+    /// Lets time pass, so that the next click is not the second half of a double click.
+    pub fn wait(&mut self) {
+        for _ in 0..30 {
+            self.step(&[]);
+        }
+    }
+
     /// Events that all come within one frame, as after a stall; then rest.
     pub fn at_once(&mut self, events: &[Event]) {
         self.step(events);

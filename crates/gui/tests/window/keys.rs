@@ -110,7 +110,7 @@ fn did(action: Action, b: &Session, d: &Desk) -> bool {
         Action::Studies => (old.study_list, new.study_list) == (StudyListMode::Full, StudyListMode::Strip),
         Action::Panel => (old.panel, new.panel) == (None, Some(PanelTab::Ai)),
         Action::Tab(tab) => old.panel.is_none() && new.panel == Some(tab),
-        Action::Draft => b.report.document.sentences().count() == 0 && s.report.document.sentences().count() > 0,
+        Action::Draft => b.report().document.sentences().count() == 0 && s.report().document.sentences().count() > 0,
         Action::Quit => d.closed,
     }
 }

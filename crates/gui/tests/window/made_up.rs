@@ -215,6 +215,11 @@ pub fn with_lungs() -> (Session, Stacks) {
 pub fn with_report() -> (Session, Stacks) {
     let (mut s, stacks) = with_lungs();
     s.apply(Command::DraftReport);
-    s.apply(Command::InsertSentence { section: 1, sentence: 9, text: "No pleural effusion. No pneumothorax.".into() });
+    s.apply(Command::InsertSentence {
+        section: 1,
+        sentence: 9,
+        text: "No pleural effusion. No pneumothorax.".into(),
+        study: None,
+    });
     (s, stacks)
 }

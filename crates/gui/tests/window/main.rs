@@ -10,4 +10,5 @@ mod desk;
 mod keys;
 mod made_up;
 mod names;
+mod pointer;
 mod start;

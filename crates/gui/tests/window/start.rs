@@ -110,8 +110,12 @@ fn left_work(journal: &Path) -> Recovery {
     let segments = s.document(id).unwrap().segments.iter().map(|x| (x.clone(), false)).collect();
     Recovery {
         paths: vec![ct_folder(&s)],
-        stacks: BTreeMap::from([(key, StackWork { segments, annotations: Vec::new(), unsaved: 2 })]),
-        report: None,
+        stacks: BTreeMap::from([(
+            key,
+            StackWork { segments, annotations: Vec::new(), unsaved_masks: 2, unsaved_annotations: 0 },
+        )]),
+        reports: BTreeMap::new(),
+        misfits: BTreeMap::new(),
         gestures: 2,
         journal: journal.to_owned(),
     }

@@ -99,6 +99,7 @@ fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
 pub(super) fn moving(
     cx: &Cx<'_>,
     state: &mut ViewsState,
+    slot: usize,
     open: &OpenStack,
     place: &Placement,
     pixels: Option<&PlanePixels>,
@@ -111,8 +112,9 @@ pub(super) fn moving(
     if super::interact::paints(cx.session.workspace.tool) || matches!(state.hand, Hand::Measuring { .. }) {
         return false;
     }
-    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
-        if *stack != open.id {
+    if let Hand::Moving { slot: of, stack, id, point, last, points } = &mut state.hand {
+        // Another viewport may show the same stack; the hand is in one.
+        if *of != slot {
             return false;
         }
         if let Some(p) = now {
@@ -148,6 +150,7 @@ pub(super) fn moving(
     out.request(Request::Select(Some((open.id, annotation.id))));
     if started {
         state.hand = Hand::Moving {
+            slot,
             stack: open.id,
             id: annotation.id,
             point,

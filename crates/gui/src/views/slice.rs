@@ -4,6 +4,7 @@ use egui::{Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, Widge
 use lightbox_core::label::MaskOrigin;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
+use lightbox_session::annotation::read_on;
 use lightbox_session::workspace::TextLevel;
 use lightbox_session::{LoadState, OpenStack, WarningKind};
 
@@ -11,6 +12,7 @@ use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
+use crate::panels::amount::reading;
 use crate::textures::ViewTextures;
 use crate::panels::parts::count;
 use crate::theme::size;
@@ -123,7 +125,7 @@ fn picture(
             }) {
                 crosshair::paint(&painter, t, place, at);
             }
-            measurements(ui, cx, state, slot, open, place);
+            measurements(ui, cx, textures, state, slot, open, place);
             interact::brush_ring(ui, cx, place, &response);
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
@@ -153,7 +155,15 @@ fn shrink(screen_px_per_px: f64) -> usize {
     if screen_px_per_px >= 0.66 { 1 } else { (1.0 / screen_px_per_px).floor().clamp(1.0, 16.0) as usize }
 }
 
-fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &OpenStack, place: &Placement) {
+fn measurements(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+) {
     let s = cx.session;
     let view = &s.workspace.views[slot];
     let step = open.plane_stack(view.plane).step_mm().dot(place.grid.normal()).abs().max(1e-6);
@@ -173,14 +183,22 @@ fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &Op
             );
             if let Some(at) = annotations::on_plane(place, &shown.points, step) {
                 let selected = cx.ui.selected == Some((open.id, annotation.id));
-                annotations::paint(ui, cx.tokens, place, &shown, open, &at, selected);
+                // Kept while nothing changes; while it is moved, from the pixels on the screen: nothing is cut anew.
+                let here = (shown.plane, shown.index) == (view.plane, view.index);
+                let reading = match (moved.is_some(), here) {
+                    (true, true) => read_on(&shown, open, textures.pixels.as_ref()),
+                    (true, false) => read_on(&shown, open, None),
+                    (false, _) => reading(ui, &shown, open),
+                };
+                annotations::paint(ui, cx.tokens, place, &shown, reading.as_ref(), &at, selected);
             }
         }
     }
     if let Hand::Measuring { slot: at, kind, points, .. } = &state.hand
         && *at == slot
     {
-        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index));
+        let pixels = textures.pixels.as_ref();
+        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index), pixels);
     }
 }
 

@@ -164,7 +164,7 @@ fn geometry(open: &OpenStack) -> Lines {
         Calibration::User => "by the user",
         Calibration::None => "none: lengths are in pixels",
     };
-    let frame = if open.series.frame_of_reference.is_empty() {
+    let frame = if open.info.frame_of_reference.is_empty() {
         "no: other series cannot be linked to it"
     } else {
         "yes: series of the same one are linked"

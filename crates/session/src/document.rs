@@ -10,7 +10,7 @@ use crate::annotation::Annotation;
 use crate::ids::{AnnotationId, StackId};
 
 /// One thing that can be undone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Gesture {
     /// As the history lists it: `Brush, Right lung`.
     pub title: String,
@@ -18,6 +18,28 @@ pub struct Gesture {
     pub amount: f64,
     /// What it did.
     pub edit: DocumentEdit,
+    /// When, `HH:MM:SS`; empty where nobody told the time.
+    pub time: String,
+    /// It came from a model or a file: no work of a person.
+    pub arrived: bool,
+}
+
+/// Two gestures that do the same are the same, whenever they were made.
+impl PartialEq for Gesture {
+    fn eq(&self, other: &Self) -> bool {
+        self.title == other.title
+            && self.amount == other.amount
+            && self.edit == other.edit
+            && self.arrived == other.arrived
+    }
+}
+
+impl Gesture {
+    /// A gesture; the session notes when, and whether it is a person's.
+    #[must_use]
+    pub fn new(title: impl Into<String>, amount: f64, edit: DocumentEdit) -> Self {
+        Self { title: title.into(), amount, edit, time: String::new(), arrived: false }
+    }
 }
 
 /// What a gesture did to a document.
@@ -57,6 +79,8 @@ pub enum DocumentEdit {
         /// As it is.
         after: Option<Annotation>,
     },
+    /// Several at once, in their order: a stroke that takes voxels from other segments.
+    Many(Vec<Self>),
 }
 
 /// What can be changed of a segment besides its voxels.
@@ -78,12 +102,26 @@ impl DocumentEdit {
     pub fn is_annotation(&self) -> bool {
         matches!(self, Self::Annotation { .. })
     }
-}
 
-impl Edit for Gesture {
+    /// Whether it changed voxels of a segment.
+    #[must_use]
+    pub fn draws_on(&self, id: SegmentId) -> bool {
+        match self {
+            Self::Voxels { segment, .. } => *segment == id,
+            Self::Many(edits) => edits.iter().any(|edit| edit.draws_on(id)),
+            _ => false,
+        }
+    }
+
+    /// Whether it changed voxels.
+    #[must_use]
+    pub fn is_stroke(&self) -> bool {
+        matches!(self, Self::Voxels { .. } | Self::Many(_))
+    }
+
     fn inverted(&self) -> Self {
-        let edit = match &self.edit {
-            DocumentEdit::Voxels { segment, changes, edited_before, edited_after } => DocumentEdit::Voxels {
+        match self {
+            Self::Voxels { segment, changes, edited_before, edited_after } => DocumentEdit::Voxels {
                 segment: *segment,
                 changes: changes.iter().map(PlaneChange::inverted).collect(),
                 edited_before: *edited_after,
@@ -98,17 +136,28 @@ impl Edit for Gesture {
             DocumentEdit::Annotation { before, after } => {
                 DocumentEdit::Annotation { before: after.clone(), after: before.clone() }
             }
-        };
-        Self { title: self.title.clone(), amount: -self.amount, edit }
+            DocumentEdit::Many(edits) => DocumentEdit::Many(edits.iter().rev().map(Self::inverted).collect()),
+        }
     }
 
     fn bytes(&self) -> usize {
         let segments = |list: &[(usize, Segment)]| list.iter().map(|(_, s)| s.mask.bytes() + 256).sum::<usize>();
-        128 + match &self.edit {
-            DocumentEdit::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
+        match self {
+            Self::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
             DocumentEdit::Segments { before, after } => segments(before) + segments(after),
             DocumentEdit::Label { .. } | DocumentEdit::Annotation { .. } => 256,
+            DocumentEdit::Many(edits) => edits.iter().map(Self::bytes).sum(),
         }
+    }
+}
+
+impl Edit for Gesture {
+    fn inverted(&self) -> Self {
+        Self { amount: -self.amount, edit: self.edit.inverted(), ..self.clone() }
+    }
+
+    fn bytes(&self) -> usize {
+        128 + self.edit.bytes()
     }
 }
 
@@ -119,6 +168,8 @@ pub struct Stroke {
     pub segment: SegmentId,
     /// The mask before the stroke.
     pub before: Mask,
+    /// The segments that lose to it what it paints, as they were before.
+    pub others: Vec<(SegmentId, Mask)>,
     /// The last point.
     pub last: PatientPos,
     /// Clears instead of painting.
@@ -148,8 +199,32 @@ pub struct Document {
     pub unsaved_annotations: usize,
     /// The last save: time as `HH:MM`, and `n of n segments equal` as it was read back.
     pub saved: Option<String>,
+    /// Gestures that came back from the journal of an earlier session. They cannot be undone.
+    pub restored: usize,
+    masks: Depth,
+    measurements: Depth,
     next_segment: u32,
     next_annotation: u32,
+}
+
+/// Where the history stands against what is saved, so that taking a gesture back and doing it again count as nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Depth {
+    /// Gestures since the save that can be taken back.
+    above: usize,
+    /// Saved gestures that are taken back.
+    below: usize,
+}
+
+/// How a gesture came to be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// For the first time.
+    New,
+    /// Taken back.
+    Undone,
+    /// Done again.
+    Redone,
 }
 
 /// Memory that the undo history of one stack may take.
@@ -168,6 +243,9 @@ impl Default for Document {
             unsaved_masks: 0,
             unsaved_annotations: 0,
             saved: None,
+            restored: 0,
+            masks: Depth::default(),
+            measurements: Depth::default(),
             next_segment: 1,
             next_annotation: 1,
         }
@@ -275,6 +353,7 @@ impl Document {
                     (None, None) => {}
                 }
             }
+            DocumentEdit::Many(edits) => edits.iter().for_each(|edit| self.carry_out(edit)),
         }
     }
 
@@ -289,16 +368,60 @@ impl Document {
         self.annotations.push(annotation);
     }
 
-    /// Counts a gesture that has been carried out.
-    pub fn count_unsaved(&mut self, edit: &DocumentEdit) {
-        if !edit.is_annotation() {
-            self.unsaved_masks += 1;
-        } else if self.annotations.is_empty() {
+    /// Counts a gesture that has been carried out: how far the work is from what is saved.
+    pub fn count_unsaved(&mut self, gesture: &Gesture, step: Step) {
+        if step == Step::New {
+            self.forget_undone();
+        }
+        let of_masks = !gesture.edit.is_annotation();
+        let (count, depth) = if of_masks {
+            (&mut self.unsaved_masks, &mut self.masks)
+        } else {
+            (&mut self.unsaved_annotations, &mut self.measurements)
+        };
+        // What was saved and then taken back, or was not there when it was saved: one more; else one less.
+        let further = match step {
+            Step::New => {
+                depth.above += 1;
+                true
+            }
+            // A model's result counts nothing by itself; that it was taken away does.
+            Step::Undone if gesture.arrived => true,
+            Step::Redone if gesture.arrived => false,
+            Step::Undone if depth.above > 0 => {
+                depth.above -= 1;
+                false
+            }
+            Step::Undone => {
+                depth.below += 1;
+                true
+            }
+            Step::Redone if depth.below > 0 => {
+                depth.below -= 1;
+                false
+            }
+            Step::Redone => {
+                depth.above += 1;
+                true
+            }
+        };
+        *count = if further { *count + 1 } else { count.saturating_sub(1) };
+        if !of_masks && self.annotations.is_empty() {
             // The last one was deleted: nothing is left that could be lost.
             self.unsaved_annotations = 0;
-        } else {
-            self.unsaved_annotations += 1;
         }
+    }
+
+    /// What was taken back can no longer be done again: something else came in its place.
+    pub fn forget_undone(&mut self) {
+        self.masks.below = 0;
+        self.measurements.below = 0;
+    }
+
+    /// Masks were saved when so many gestures were unsaved.
+    pub fn masks_saved(&mut self, gestures: usize) {
+        self.unsaved_masks = self.unsaved_masks.saturating_sub(gestures);
+        self.masks = Depth { above: self.unsaved_masks, below: 0 };
     }
 
     /// Gestures that only the journal holds.
@@ -324,6 +447,7 @@ impl Document {
     #[must_use]
     pub(crate) fn closed(mut self) -> Self {
         self.history = History::new(HISTORY_BYTES);
+        (self.masks, self.measurements) = Default::default();
         self.stroke = None;
         self
     }

@@ -58,6 +58,12 @@ pub fn memory_bytes() -> [u64; 2] {
     [own, all]
 }
 
+/// Wall clock as `HH:MM:SS`.
+#[must_use]
+pub fn clock_s() -> String {
+    chrono::Local::now().format("%H:%M:%S").to_string()
+}
+
 /// Wall clock as `HH:MM`.
 #[must_use]
 pub fn clock() -> String {

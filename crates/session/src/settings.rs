@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{
-    BrushSettings, Layout, MaskStyle, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool, Workspace,
+    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool, Workspace,
 };
 
 /// The kept part, versioned: what a newer version does not know is left at its default.
@@ -17,6 +17,7 @@ struct Settings {
     linked: bool,
     tool: Tool,
     brush: BrushSettings,
+    overwrite: Overwrite,
     masks: MaskStyle,
     panel: Option<PanelTab>,
     study_list: StudyListMode,
@@ -39,6 +40,7 @@ impl Settings {
             linked: w.linked,
             tool: w.tool,
             brush: w.brush,
+            overwrite: w.overwrite,
             masks: MaskStyle { hidden: false, ..w.masks },
             panel: w.panel,
             study_list: w.study_list,
@@ -62,6 +64,7 @@ pub fn restore(workspace: &mut Workspace, text: &str) {
         workspace.linked = s.linked;
         workspace.tool = s.tool;
         workspace.brush = s.brush;
+        workspace.overwrite = s.overwrite;
         workspace.masks = s.masks;
         workspace.panel = s.panel;
         workspace.study_list = s.study_list;

@@ -39,6 +39,7 @@ impl App {
         if ctx.input(|i| i.pointer.any_pressed()) {
             self.ui.notice = None;
         }
+        self.session.now = lightbox_session::folders::clock_s();
         self.take_close(ctx);
         for command in std::mem::take(&mut self.queue) {
             if command == Command::Quit && !self.may_quit() {

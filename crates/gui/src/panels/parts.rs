@@ -132,10 +132,17 @@ pub(super) fn recovery_title() -> &'static str {
 
 /// How much of it is safe.
 pub(super) fn recovery_safe(recovery: &Recovery) -> String {
-    match recovery.gestures {
-        1 => "1 gesture is safe.".to_owned(),
-        n => format!("{n} gestures are safe."),
-    }
+    let safe = match recovery.gestures {
+        1 => "1 gesture is safe".to_owned(),
+        n => format!("{n} gestures are safe"),
+    };
+    let when = if recovery.when.is_empty() { String::new() } else { format!(", the last of {}", recovery.when) };
+    let about = match recovery.about.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one}: "),
+        [first, rest @ ..] => format!("{first}, and {} more: ", rest.len()),
+    };
+    format!("{about}{safe}{when}.")
 }
 
 /// Takes the work back, or, asked once more, deletes it.

@@ -1,7 +1,7 @@
 //! The study list: rows, or a strip of thumbnails, by `cx.room.studies`. A click shows a series in the active viewport;
 //! a row can be dragged onto another (the payload is its [`StackId`]).
 
-use egui::{Align, Id, Layout, Panel, Popup, Rect, Response, ScrollArea, TextureId, Ui, Vec2, pos2, vec2};
+use egui::{Align, Id, Layout, Panel, Rect, Response, ScrollArea, TextureId, Ui, Vec2, pos2, vec2};
 use lightbox_core::measure::Calibration;
 use lightbox_session::problem::{ProblemPlace, Severity};
 use lightbox_session::workspace::StudyListMode;
@@ -380,11 +380,7 @@ pub(super) fn left_out_files(ui: &mut Ui, cx: &Cx<'_>) {
 fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(0.0, 8.0);
     let room = ui.max_rect();
-    let worst =
-        cx.session.problems.iter().filter(|p| p.place == ProblemPlace::Open).map(|p| p.severity == Severity::Error);
-    let worst = worst.max();
-    let waits = worst.is_some() || cx.session.recovery.is_some();
-    let bottom = if waits { 72.0 } else { 40.0 };
+    let bottom = 40.0;
     let list = room.with_max_y(room.bottom() - bottom);
     let mut column = inside(ui, list, Layout::top_down(Align::Center));
     ScrollArea::vertical()
@@ -423,24 +419,6 @@ fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     // F3 goes on to the hidden list, so it is not the key of this button.
     if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand")).clicked() {
         out.command(Command::SetStudyList(StudyListMode::Full));
-    }
-    if waits {
-        let ink = match worst {
-            Some(true) => cx.tokens.err,
-            Some(false) => cx.tokens.warn,
-            None => cx.tokens.acc,
-        };
-        let icon = if worst.is_some() { icons::WARNING } else { icons::CLOCK_COUNTER_CLOCKWISE };
-        let button = foot.add(IconButton::new(icon, "Messages").ink(ink));
-        Popup::menu(&button)
-            .gap(4.0)
-            .align(egui::RectAlign::RIGHT_END)
-            .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-            .show(|ui| {
-                ui.set_width(280.0);
-                recovery_card(ui, cx, out);
-                problems(ui, cx, out, ProblemPlace::Open);
-            });
     }
 }
 

@@ -116,7 +116,7 @@ fn seg_saved(s: &mut Session, stack: StackId, gestures: usize, told: String) -> 
         None => s.closed.get_mut(&key),
     };
     let Some(document) = document else { return Vec::new() };
-    document.unsaved_masks = document.unsaved_masks.saturating_sub(gestures);
+    document.masks_saved(gestures);
     document.saved = Some(told);
     vec![Effect::Journal(vec![Record::unsaved(key, document)])]
 }

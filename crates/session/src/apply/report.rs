@@ -6,7 +6,7 @@ use lightbox_report::findings::State;
 
 use crate::command::SaveTo;
 use crate::event::{Effect, JobSpec};
-use crate::journal::{Record, ReportWork};
+use crate::journal::ReportWork;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
@@ -37,11 +37,14 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
             }
             let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
             report.findings = findings;
+            let before = report.document.clone();
             report.document.number_from(first);
             report.document.template.clone_from(&draft.template);
             report.document.merge(&draft);
-            report.unsaved += 1;
-            note(s, &study)
+            // A draft that brings nothing new changes nothing.
+            let news = report.document.sections != before.sections;
+            report.unsaved += usize::from(news);
+            if news { note(s, &study) } else { Vec::new() }
         }
         Err(e) => {
             s.tell(Severity::Error, ProblemPlace::Report, "No draft.", &e.to_string());
@@ -164,6 +167,6 @@ fn free_sentence(s: &Session) -> SentenceId {
 
 fn note(s: &Session, study: &str) -> Vec<Effect> {
     let record = s.reports.get(study).and_then(|report| super::keep::report_record(study, report));
-    let opened = Record::Opened { paths: s.library.paths.clone() };
+    let opened = super::keep::opened(s);
     record.map(|record| Effect::Journal(vec![opened, record])).into_iter().collect()
 }

@@ -65,7 +65,7 @@ pub(super) fn inferred(s: &mut Session, result: InferResult) -> Vec<Effect> {
     let edit = DocumentEdit::Segments { before, after };
     document.carry_out(&edit);
     s.results.push(result);
-    super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit })
+    super::segment::arrival(s, stack, Gesture::new(title, 0.0, edit))
 }
 
 fn is_right(label: &str) -> bool {
@@ -124,12 +124,13 @@ pub(super) fn seg_loaded(
             (start + n, segment)
         })
         .collect();
+    s.loaded_masks.insert(path.to_owned());
     let count = after.len();
     let what = if count == 1 { "1 segment".to_owned() } else { format!("{count} segments") };
     let title = format!("Loaded {what}");
     let edit = DocumentEdit::Segments { before: Vec::new(), after };
     document.carry_out(&edit);
-    let effects = super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit });
+    let effects = super::segment::arrival(s, stack, Gesture::new(title, 0.0, edit));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     s.tell(Severity::Note, ProblemPlace::Masks, &format!("{what} loaded."), &name);
     effects

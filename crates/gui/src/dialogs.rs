@@ -126,6 +126,12 @@ impl Dialogs {
         self.sheet.is_some() || self.overwrite.is_some()
     }
 
+    /// Whether a thread has not answered yet.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// Draws the sheet or the question, if there is one.
     pub fn show(&mut self, ui: &mut Ui) -> Vec<Command> {
         if let Some(sheet) = &mut self.sheet {

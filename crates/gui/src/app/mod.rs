@@ -118,10 +118,10 @@ impl App {
         &self.session
     }
 
-    /// Whether a job runs, a command waits, or a script goes on.
+    /// Whether a job runs, a dialog is to be answered, a command waits, or a script goes on.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.session.is_busy() || !self.queue.is_empty() || !self.script.is_empty()
+        self.session.is_busy() || self.dialogs.is_waiting() || !self.queue.is_empty() || !self.script.is_empty()
     }
 
     /// Time that `logic` and `ui` took, in ms, of each frame since the last call.

@@ -108,7 +108,7 @@ impl Browser {
             self.list(ui);
             ui.add_space(8.0);
             ui.horizontal(|ui| {
-                let text = self.text.trim();
+                let text = from_root(&self.text).trim();
                 if (ui.add(Button::new(verb).primary()).clicked() || enter) && !text.is_empty() {
                     outcome = Outcome::Chosen(PathBuf::from(text));
                 }
@@ -246,9 +246,15 @@ fn folder_text(folder: &Path) -> String {
     if text.is_empty() || text.ends_with(MAIN_SEPARATOR) { text } else { text + std::path::MAIN_SEPARATOR_STR }
 }
 
+/// A path that is typed or pasted behind the folder that the field came with begins anew: `/here//data` is `/data`.
+fn from_root(text: &str) -> &str {
+    let text = text.trim_start();
+    text.rfind("//").map_or(text, |at| &text[at + 1..])
+}
+
 /// The folder of a path that is being typed, and what is typed after it.
 fn split(text: &str) -> (PathBuf, String) {
-    let text = text.trim_start();
+    let text = from_root(text);
     match text.rfind(['/', MAIN_SEPARATOR]) {
         Some(at) => (PathBuf::from(&text[..=at]), text[at + 1..].trim_end().to_owned()),
         None => (PathBuf::from("."), text.trim_end().to_owned()),
@@ -263,6 +269,7 @@ mod tests {
     fn a_path_is_a_folder_and_what_is_typed_after_it() {
         assert_eq!(split("/data/ct/th"), (PathBuf::from("/data/ct/"), "th".to_owned()));
         assert_eq!(split("/data/"), (PathBuf::from("/data/"), String::new()));
+        assert_eq!(split("/home//data/ct"), (PathBuf::from("/data/"), "ct".to_owned()));
         assert_eq!(split("here"), (PathBuf::from("."), "here".to_owned()));
         assert_eq!((folder_text(Path::new("/data")), folder_text(Path::new("/"))), ("/data/".into(), "/".into()));
     }

@@ -70,7 +70,7 @@ fn studies_are_tabs_that_show_and_close_them() {
     assert!(!desk.says(", empty"), "what is open takes the place of what was closed");
     assert_eq!(desk.count("Chest PA, 1 image"), 0);
     desk.click_role(Role::Button, "Close MR head, PH-0001");
-    desk.click_role(Role::Button, "Close CT thorax, contrast");
+    desk.click_role(Role::Button, "Close CT thorax, contrast, PH-0001");
     assert_eq!(desk.count("Drop a study here. A folder, a ZIP, or DICOM files"), 1, "the start screen is back");
 }
 
@@ -252,5 +252,76 @@ fn the_start_screen_s_menu_ends_the_program() {
     assert!(save.accesskit_node().is_disabled());
     assert_eq!(save.accesskit_node().description().as_deref(), Some("nothing open"));
     desk.click_role(Role::ListItem, "Quit");
+    assert!(desk.closed);
+}
+
+/// Steps frames until the window says something that a thread has to find out first.
+fn wait_for(desk: &mut Desk, words: &str) {
+    for _ in 0..500 {
+        desk.settle();
+        if desk.says(words) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the window never said: {words}");
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_only_when_the_reader_says_so() {
+    let mut desk = Desk::demo();
+    desk.alone("DX");
+    let path = desk.dir.path().join("mine.txt");
+    std::fs::write(&path, "old").unwrap();
+    desk.press(crate::desk::CTRL, Key::S);
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&path.display().to_string());
+    desk.press(Modifiers::NONE, Key::Enter);
+    wait_for(&mut desk, "mine.txt is there already");
+    desk.click("Cancel");
+    assert!(!desk.says("is there already"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+    desk.press(crate::desk::CTRL, Key::S);
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&path.display().to_string());
+    desk.press(Modifiers::NONE, Key::Enter);
+    wait_for(&mut desk, "mine.txt is there already");
+    desk.click("Replace");
+    desk.settle();
+    assert_ne!(std::fs::read(&path).unwrap(), b"old");
+}
+
+#[test]
+fn folders_can_be_gone_through_and_files_chosen() {
+    let mut desk = started();
+    let folder = desk.dir.path().join("studies");
+    std::fs::create_dir_all(folder.join("one")).unwrap();
+    desk.click("Open folder");
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&format!("{}/", folder.display()));
+    wait_for(&mut desk, "one");
+    desk.click_role(Role::ListItem, "one");
+    let field = |desk: &Desk| {
+        let node = desk.get_by_role_and_label(Role::TextInput, "Open the folder at this path");
+        node.accesskit_node().value().unwrap_or_default()
+    };
+    assert_eq!(field(&desk), format!("{}/one/", folder.display()));
+    desk.click("Up to the folder above");
+    assert_eq!(field(&desk), format!("{}/", folder.display()));
+}
+
+#[test]
+fn quitting_over_unsaved_work_asks() {
+    let mut s = demo();
+    let xray = s.library.stacks().find(|e| e.series.modality == "DX").unwrap().id;
+    s.apply(lightbox_session::Command::Show { slot: None, stack: xray });
+    s.apply(lightbox_session::Command::AddSegment { name: None });
+    let mut desk = Desk::new(s);
+    desk.press(crate::desk::CTRL, Key::Q);
+    assert!(!desk.closed && desk.says("Work is not saved"));
+    desk.press(Modifiers::NONE, Key::Escape);
+    assert!(!desk.closed && !desk.says("Work is not saved"));
+    desk.press(crate::desk::CTRL, Key::Q);
+    desk.click("Quit, keep for the next start");
     assert!(desk.closed);
 }

@@ -207,13 +207,13 @@ fn paint(
     ui.input(|i| {
         for event in &i.events {
             match event {
-                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } => {
-                    if place.rect.contains(*pos) {
-                        let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
-                        let at = place.patient_from_screen(*pos);
-                        out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
-                        state.hand = ours.clone();
-                    }
+                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
+                    if place.rect.contains(*pos) =>
+                {
+                    let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
+                    let at = place.patient_from_screen(*pos);
+                    out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                    state.hand = ours.clone();
                 }
                 egui::Event::PointerMoved(pos) if state.hand == ours => {
                     out.command(Command::StrokeTo { at: place.patient_from_screen(*pos) });

@@ -297,6 +297,22 @@ impl PlaneStack {
         self.step_mm
     }
 
+    /// Whether the planes stand unevenly, so that no one step tells how far they are apart.
+    #[must_use]
+    pub fn is_uneven(&self) -> bool {
+        self.origins.is_some()
+    }
+
+    /// Distance in mm from plane `i` to its nearest neighbour, along the normal.
+    #[must_use]
+    pub fn gap_mm(&self, i: usize) -> f64 {
+        let n = self.first.normal();
+        let Some(origins) = &self.origins else { return self.step_mm.dot(n).abs() };
+        let i = i.min(self.count - 1);
+        let to = |j: usize| origins.get(j).map_or(f64::INFINITY, |o| (*o - origins[i]).dot(n).abs());
+        to(i.wrapping_sub(1)).min(to(i + 1))
+    }
+
     /// The rectangle of plane `i` (clamped to the stack).
     #[must_use]
     pub fn grid(&self, i: usize) -> PlaneGrid {
@@ -545,6 +561,8 @@ mod tests {
         for plane in [Plane::Native, Plane::Axial] {
             let s = PlaneStack::new(&g, plane);
             assert_eq!([0, 1, 2].map(|i| s.grid(i).origin.0.z), [10.0, 12.0, 18.0]);
+            assert_eq!([0, 1, 2, 9].map(|i| s.gap_mm(i)), [2.0, 2.0, 6.0, 6.0]);
+            assert!(s.is_uneven());
             assert_eq!([9.0, 11.1, 14.9, 15.1, 99.0].map(|z| s.nearest(PatientPos::new(0.0, 0.0, z))), [0, 1, 1, 2, 2]);
         }
         // Head up: 18 mm above, then a mm each; the values are those of the heights, not of the mean step.

@@ -167,8 +167,9 @@ impl App {
 /// otherwise.
 fn erased_nothing(s: &Session, command: &Command) -> Option<String> {
     match command {
-        Command::StrokeBegin { erase: true, .. } => {
-            let none = s.active_document().and_then(|d| d.segment(d.active?)).is_none();
+        Command::StrokeBegin { slot, erase: true, .. } => {
+            let view = s.workspace.views.get(slot.unwrap_or(s.workspace.active))?;
+            let none = s.document(view.stack?).and_then(|d| d.segment(d.active?)).is_none();
             none.then(|| "There is no segment to erase.".to_owned())
         }
         Command::StrokeEnd => {

@@ -61,7 +61,7 @@ pub(super) fn under<'a>(
     let draws = kind_of(cx.session.workspace.tool).is_some();
     let document = cx.session.document(open.id)?;
     document.annotations.iter().rev().find_map(|annotation| {
-        let step_mm = open.plane_stack(annotation.plane).step_mm().length();
+        let step_mm = open.plane_stack(annotation.plane).gap_mm(annotation.index).max(1e-6);
         let at = annotations::on_plane(place, &annotation.points, step_mm)?;
         if let Some(point) = at.iter().position(|q| q.distance(p) <= REACH_PT) {
             return Some((annotation, Some(point)));

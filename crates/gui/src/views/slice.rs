@@ -166,7 +166,7 @@ fn measurements(
 ) {
     let s = cx.session;
     let view = &s.workspace.views[slot];
-    let step = open.plane_stack(view.plane).step_mm().dot(place.grid.normal()).abs().max(1e-6);
+    let step = open.plane_stack(view.plane).gap_mm(view.index).max(1e-6);
     if let Some(document) = s.document(open.id) {
         for annotation in &document.annotations {
             let moved = match &state.hand {

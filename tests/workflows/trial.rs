@@ -67,7 +67,10 @@ fn a_segmentation_among_the_files_of_a_study_is_listed() {
     let mut later = Desk::new(other.path());
     later.send(Command::Open(vec![study.clone()]));
     let masks = &later.session.library.studies[0].masks;
-    assert_eq!(masks.iter().map(|(_, s)| s.to_string()).collect::<Vec<_>>(), [study.join("masks.dcm").display().to_string()]);
+    assert_eq!(
+        masks.iter().map(|(_, s)| s.to_string()).collect::<Vec<_>>(),
+        [study.join("masks.dcm").display().to_string()]
+    );
     let id = later.show("DX");
     later.send(Command::LoadSeg(study.join("masks.dcm")));
     assert_eq!(later.session.document(id).unwrap().segments.len(), 2);

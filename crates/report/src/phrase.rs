@@ -345,7 +345,8 @@ mod tests {
 
     #[test]
     fn a_length_says_what_its_millimetres_mean_and_where_it_is() {
-        let on = |more: &str| words(&format!(r#"{{"term": "measured length", "size_mm": 270.2, "attributes": {more}}}"#));
+        let on =
+            |more: &str| words(&format!(r#"{{"term": "measured length", "size_mm": 270.2, "attributes": {more}}}"#));
         assert_eq!(
             on(r#"{"calibration": "detector", "series": 1, "image": 1}"#),
             "Measured length 270.2 mm at the detector, series 1, image 1."

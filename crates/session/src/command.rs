@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::annotation::AnnotationKind;
 use crate::ids::{AnnotationId, JobId, StackId};
-use crate::workspace::{BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+use crate::workspace::{
+    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool,
+};
 
 /// A file to write, and what to write into it. In a script either `"FILE"`, which means what is active when the command
 /// is carried out, or `{"path": "FILE", "of": …}`.

@@ -121,22 +121,18 @@ impl DocumentEdit {
 
     fn inverted(&self) -> Self {
         match self {
-            Self::Voxels { segment, changes, edited_before, edited_after } => DocumentEdit::Voxels {
+            Self::Voxels { segment, changes, edited_before, edited_after } => Self::Voxels {
                 segment: *segment,
                 changes: changes.iter().map(PlaneChange::inverted).collect(),
                 edited_before: *edited_after,
                 edited_after: *edited_before,
             },
-            DocumentEdit::Segments { before, after } => {
-                DocumentEdit::Segments { before: after.clone(), after: before.clone() }
+            Self::Segments { before, after } => Self::Segments { before: after.clone(), after: before.clone() },
+            Self::Label { segment, before, after } => {
+                Self::Label { segment: *segment, before: after.clone(), after: before.clone() }
             }
-            DocumentEdit::Label { segment, before, after } => {
-                DocumentEdit::Label { segment: *segment, before: after.clone(), after: before.clone() }
-            }
-            DocumentEdit::Annotation { before, after } => {
-                DocumentEdit::Annotation { before: after.clone(), after: before.clone() }
-            }
-            DocumentEdit::Many(edits) => DocumentEdit::Many(edits.iter().rev().map(Self::inverted).collect()),
+            Self::Annotation { before, after } => Self::Annotation { before: after.clone(), after: before.clone() },
+            Self::Many(edits) => Self::Many(edits.iter().rev().map(Self::inverted).collect()),
         }
     }
 
@@ -144,9 +140,9 @@ impl DocumentEdit {
         let segments = |list: &[(usize, Segment)]| list.iter().map(|(_, s)| s.mask.bytes() + 256).sum::<usize>();
         match self {
             Self::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
-            DocumentEdit::Segments { before, after } => segments(before) + segments(after),
-            DocumentEdit::Label { .. } | DocumentEdit::Annotation { .. } => 256,
-            DocumentEdit::Many(edits) => edits.iter().map(Self::bytes).sum(),
+            Self::Segments { before, after } => segments(before) + segments(after),
+            Self::Label { .. } | Self::Annotation { .. } => 256,
+            Self::Many(edits) => edits.iter().map(Self::bytes).sum(),
         }
     }
 }

@@ -177,7 +177,8 @@ fn erased_nothing(s: &Session, command: &Command) -> Option<String> {
             let stroke = document.stroke.as_ref().filter(|stroke| stroke.erase)?;
             let target = document.segment(stroke.segment)?;
             let missed = target.mask.changes_since(&stroke.before).is_empty();
-            missed.then(|| format!("Nothing of {} is here. The eraser clears the segment chosen in Masks.", target.name))
+            missed
+                .then(|| format!("Nothing of {} is here. The eraser clears the segment chosen in Masks.", target.name))
         }
         _ => None,
     }

@@ -134,9 +134,8 @@ impl Browser {
                 self.text.push_str(&name);
             }
         }
-        let edit = line.add(
-            TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY).align(egui::Align2::LEFT_CENTER),
-        );
+        let edit = line
+            .add(TextEdit::singleline(&mut self.text).desired_width(f32::INFINITY).align(egui::Align2::LEFT_CENTER));
         line.ctx().accesskit_node_builder(edit.id, |node| node.set_label(title));
         if self.fresh {
             edit.request_focus();
@@ -159,7 +158,8 @@ impl Browser {
         let mut chosen = None;
         caption(ui, "RECENT");
         for path in self.recent.iter().take(4) {
-            let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+            let name =
+                path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
             let place = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
             let row = Row::new(&name).dense().inset().icon(icons::CLOCK_COUNTER_CLOCKWISE).end(&place);
             if ui.push_id(path, |ui| row.show(ui)).inner.clicked() {
@@ -202,7 +202,11 @@ impl Browser {
                 let files = names[1].iter().filter(shown).filter(fits).map(|name| (name, false));
                 let rows: Vec<(&String, bool)> = folders.into_iter().chain(files).collect();
                 if rows.is_empty() {
-                    let text = if wanted.is_empty() || saving { "Nothing to choose is in this folder." } else { "Nothing here is called so." };
+                    let text = if wanted.is_empty() || saving {
+                        "Nothing to choose is in this folder."
+                    } else {
+                        "Nothing here is called so."
+                    };
                     paragraph(ui, text, TABLE, t.t3);
                 }
                 for (name, is_folder) in rows {

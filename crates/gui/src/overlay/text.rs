@@ -68,7 +68,11 @@ pub fn corners(s: &Session, slot: usize, open: &OpenStack, place: &Placement, pp
         format!("{}, MPR of {of}", view.plane.name())
     };
     let place = position(open, view.plane, place);
-    out[3][1] = [instance(open, &planes, view.index), place].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("  ");
+    out[3][1] = [instance(open, &planes, view.index), place]
+        .into_iter()
+        .filter(|t| !t.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ");
     out
 }
 

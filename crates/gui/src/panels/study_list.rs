@@ -436,16 +436,17 @@ pub fn needs_banner(cx: &Cx<'_>) -> bool {
 pub fn banner(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     let t = cx.tokens;
     let room = ui.max_rect();
-    let (icon, ink, text) = match (&cx.session.recovery, cx.session.problems.iter().rev().find(|p| p.place == ProblemPlace::Open)) {
-        (Some(recovery), _) => {
-            (icons::CLOCK_COUNTER_CLOCKWISE, t.acc, format!("{} {}", recovery_title(), recovery_safe(recovery)))
-        }
-        (None, Some(p)) => {
-            let ink = if p.severity == Severity::Error { t.err } else { t.warn };
-            (icons::WARNING, ink, format!("{} {}", p.title, p.detail))
-        }
-        (None, None) => return,
-    };
+    let (icon, ink, text) =
+        match (&cx.session.recovery, cx.session.problems.iter().rev().find(|p| p.place == ProblemPlace::Open)) {
+            (Some(recovery), _) => {
+                (icons::CLOCK_COUNTER_CLOCKWISE, t.acc, format!("{} {}", recovery_title(), recovery_safe(recovery)))
+            }
+            (None, Some(p)) => {
+                let ink = if p.severity == Severity::Error { t.err } else { t.warn };
+                (icons::WARNING, ink, format!("{} {}", p.title, p.detail))
+            }
+            (None, None) => return,
+        };
     ui.painter().rect_filled(room, 0, t.bg2);
     let mut end = inside(ui, room.shrink2(vec2(8.0, 0.0)), Layout::right_to_left(Align::Center));
     end.spacing_mut().item_spacing.x = 4.0;

@@ -160,8 +160,10 @@ fn studies(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     // Room for the button that opens more, the line after it, and the list of the rest.
     let room = ui.available_width() - 24.0 - 17.0;
     let widest = (room / all.len() as f32).max(room.min(TAB_PT[1]) / 2.0).clamp(TAB_PT[0], TAB_PT[1]);
-    let mut widths: Vec<f32> =
-        all.iter().map(|study| tab_width(ui, &study_title(cx.session, study, active == Some(&study.uid))).min(widest)).collect();
+    let mut widths: Vec<f32> = all
+        .iter()
+        .map(|study| tab_width(ui, &study_title(cx.session, study, active == Some(&study.uid))).min(widest))
+        .collect();
     let mut shown: Vec<usize> = (0..all.len()).collect();
     while shown.len() > 1
         && shown.iter().map(|i| widths[*i]).sum::<f32>() > room - if shown.len() < all.len() { 88.0 } else { 0.0 }

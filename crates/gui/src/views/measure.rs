@@ -126,7 +126,8 @@ pub(super) fn moving(
             *last = at;
         }
         if response.drag_stopped_by(primary) || !response.dragged() {
-            let kind = cx.session.document(*stack).and_then(|d| d.annotations.iter().find(|a| a.id == *id)).map(|a| a.kind);
+            let kind =
+                cx.session.document(*stack).and_then(|d| d.annotations.iter().find(|a| a.id == *id)).map(|a| a.kind);
             if kind.is_some_and(|kind| is_on_pixels(kind, points, place, pixels)) {
                 out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
             } else {

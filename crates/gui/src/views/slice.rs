@@ -13,8 +13,8 @@ use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
 use crate::panels::amount::reading;
-use crate::textures::ViewTextures;
 use crate::panels::parts::count;
+use crate::textures::ViewTextures;
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
 
@@ -313,7 +313,8 @@ fn trust(cx: &Cx<'_>, open: &OpenStack, planes: &PlaneStack, index: usize) -> (V
 fn pixels_of(open: &OpenStack, planes: &PlaneStack, index: usize) -> Vec<Statement> {
     let mut items = Vec::new();
     let shown = planes.stored_slice(index);
-    let notes = || open.pixel_notes.iter().filter(|(frame, _)| shown.is_none_or(|k| k == **frame)).map(|(_, note)| note);
+    let notes =
+        || open.pixel_notes.iter().filter(|(frame, _)| shown.is_none_or(|k| k == **frame)).map(|(_, note)| note);
     let (cut, mended) = (notes().filter(|n| n.cut_off).count(), notes().filter(|n| !n.cut_off).count());
     for (n, words) in [(cut, "Pixels cut off"), (mended, "Pixels mended")] {
         let text = if shown.is_some() { words.to_owned() } else { format!("{words} in {}", count(n, "image")) };

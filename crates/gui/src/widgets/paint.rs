@@ -88,15 +88,7 @@ pub fn faint_text(ui: &Ui, pos: Pos2, align: Align2, text: &str, font: FontId, c
     text_on_pixels(ui, pos, align, text, font, colour, 0.2)
 }
 
-fn text_on_pixels(
-    ui: &Ui,
-    pos: Pos2,
-    align: Align2,
-    text: &str,
-    font: FontId,
-    colour: Color32,
-    strength: f32,
-) -> Rect {
+fn text_on_pixels(ui: &Ui, pos: Pos2, align: Align2, text: &str, font: FontId, colour: Color32, strength: f32) -> Rect {
     let painter = ui.painter();
     let halo = theme::tokens(ui).halo.gamma_multiply(strength);
     let colour = colour.gamma_multiply(strength);

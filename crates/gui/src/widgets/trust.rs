@@ -78,9 +78,9 @@ impl Widget for TrustBar<'_> {
         let right = inner.right() - words.size().x - if self.end.is_empty() { 0.0 } else { 12.0 };
         paint_text(ui.painter(), words, inner, Align2::RIGHT_CENTER);
         let mut x = inner.left();
-        for (item, text, room) in fitting(self.items, right - x, |text| {
-            line_text(ui, text, note(), t.t2, f32::INFINITY).size().x
-        }) {
+        for (item, text, room) in
+            fitting(self.items, right - x, |text| line_text(ui, text, note(), t.t2, f32::INFINITY).size().x)
+        {
             let ink = if item.mark == TrustMark::Trouble { t.warn } else { t.t2 };
             let colour = if item.mark == TrustMark::Full { t.ok } else { ink };
             paint_mark(ui, item.mark, pos2(x + 6.0, rect.center().y), colour);
@@ -103,9 +103,8 @@ fn fitting<'a>(
 ) -> Vec<(TrustItem<'a>, &'a str, f32)> {
     let mut kept: Vec<TrustItem<'a>> = items.to_vec();
     kept.sort_by_key(|item| item.mark.rank());
-    let whole = |words: &[&str]| {
-        words.iter().map(|text| width(text) + BESIDE_PT[0] + BESIDE_PT[1]).sum::<f32>() - BESIDE_PT[1]
-    };
+    let whole =
+        |words: &[&str]| words.iter().map(|text| width(text) + BESIDE_PT[0] + BESIDE_PT[1]).sum::<f32>() - BESIDE_PT[1];
     let words = |kept: &[TrustItem<'a>], short: bool| -> Vec<&'a str> {
         kept.iter().map(|item| if short && !item.short.is_empty() { item.short } else { item.text }).collect()
     };

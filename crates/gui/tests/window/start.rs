@@ -314,8 +314,8 @@ fn folders_can_be_gone_through_and_files_chosen() {
 fn quitting_over_unsaved_work_asks() {
     let mut s = demo();
     let xray = s.library.stacks().find(|e| e.series.modality == "DX").unwrap().id;
-    s.apply(lightbox_session::Command::Show { slot: None, stack: xray });
-    s.apply(lightbox_session::Command::AddSegment { name: None });
+    s.apply(Command::Show { slot: None, stack: xray });
+    s.apply(Command::AddSegment { name: None });
     let mut desk = Desk::new(s);
     desk.press(crate::desk::CTRL, Key::Q);
     assert!(!desk.closed && desk.says("Work is not saved"));

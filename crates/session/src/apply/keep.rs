@@ -13,7 +13,8 @@ use crate::session::{JobKind, ReportState, Session};
 pub(super) fn restore(s: &mut Session) -> Vec<Effect> {
     let Some(recovery) = s.recovery.take() else { return Vec::new() };
     let paths = recovery.paths.clone();
-    let mut effects = vec![Effect::Journal(vec![Record::Opened { paths: paths.clone(), about: recovery.about.clone() }])];
+    let mut effects =
+        vec![Effect::Journal(vec![Record::Opened { paths: paths.clone(), about: recovery.about.clone() }])];
     s.restoring = Some(recovery);
     effects.extend(lay_on_open_stacks(s));
     effects.extend(super::study::open(s, paths));
@@ -70,8 +71,10 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     for open in s.library.stacks().map(|e| (e.id, e.key.clone(), e.geometry().clone())).collect::<Vec<_>>() {
         let (id, key, geometry) = open;
         let Some(work) = recovery.stacks.remove(&key) else { continue };
+        // A model's result is in the journal too, and nobody's work.
+        let gestures = work.unsaved_masks + work.unsaved_annotations;
         let misfit = lay(s, id, &geometry, work);
-        laid.push(id);
+        laid.push((gestures, id));
         if !misfit.segments.is_empty() {
             recovery.misfits.insert(key.clone(), misfit);
         }
@@ -81,9 +84,10 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     }
     for study in s.library.studies.iter().map(|st| st.uid.clone()).collect::<Vec<_>>() {
         if let Some(work) = recovery.reports.remove(&study) {
+            let changes = work.unsaved;
             super::report::bring_back(s, &study, work);
             let of_study = s.library.studies.iter().find(|st| st.uid == study).and_then(|st| st.stacks.first());
-            laid.extend(of_study.copied());
+            laid.extend(of_study.map(|id| (changes, *id)));
             records.extend(report_record(&study, &s.reports[&study]));
         }
     }
@@ -96,7 +100,7 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
         };
         s.tell(Severity::Warning, ProblemPlace::Masks, "Some restored masks do not fit.", &what);
     }
-    let mut effects = laid.first().map(|id| bring_forward(s, *id)).unwrap_or_default();
+    let mut effects = laid.iter().max_by_key(|(n, _)| *n).map(|(_, id)| bring_forward(s, *id)).unwrap_or_default();
     if !records.is_empty() {
         effects.push(Effect::Journal(records));
         let spec = JobSpec::RetireJournal { journal: recovery.journal.clone(), left: recovery.left() };

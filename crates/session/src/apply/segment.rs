@@ -267,11 +267,8 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
     let mut effects = stroke_end(s);
     let Some((id, _)) = active(s) else { return effects };
     let Some(document) = s.documents.get_mut(&id) else { return effects };
-    let (gesture, step) = if back {
-        (document.history.undo(), Step::Undone)
-    } else {
-        (document.history.redo(), Step::Redone)
-    };
+    let (gesture, step) =
+        if back { (document.history.undo(), Step::Undone) } else { (document.history.redo(), Step::Redone) };
     let Some(gesture) = gesture else { return effects };
     document.carry_out(&gesture.edit);
     document.count_unsaved(&gesture, step);

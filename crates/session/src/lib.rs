@@ -11,6 +11,7 @@ pub mod document;
 pub mod event;
 pub mod findings;
 pub mod folders;
+mod gesture;
 pub mod ids;
 pub mod jobs;
 pub mod journal;

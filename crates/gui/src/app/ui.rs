@@ -57,10 +57,10 @@ impl App {
                 };
                 let side = Rect::from_min_max(pos2(middle.right() - right, middle.top()), middle.max);
                 let images = Rect::from_min_max(pos2(list.right(), middle.top()), pos2(side.left(), middle.bottom()));
-                let images = if panels::study_list::needs_banner(&cx) {
-                    let below = images.top() + panels::study_list::BANNER_PT;
+                let images = if panels::banner::is_needed(&cx) {
+                    let below = images.top() + panels::banner::HEIGHT_PT;
                     let bar = images.with_max_y(below);
-                    panel(ui, "banner", bar, t.bg2, |ui| panels::study_list::banner(ui, &cx, &mut out));
+                    panel(ui, "banner", bar, t.bg2, |ui| panels::banner::show(ui, &cx, &mut out));
                     edge(ui, bar.left_bottom(), bar.right_bottom(), t.line);
                     images.with_min_y(below)
                 } else {

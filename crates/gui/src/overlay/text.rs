@@ -13,6 +13,8 @@ use crate::widgets::{faint_text, outlined_text};
 
 /// A viewport narrower or lower than this has one line a corner, and a smaller letter: text gives way before pixels.
 const SMALL_PT: [f32; 2] = [480.0, 280.0];
+/// Below this the corners of a projection have one line, where two would lie on the image.
+const TIGHT_PT: [f32; 2] = [640.0, 480.0];
 /// Words this near to the pointer fade, so that what lies under them can be looked at.
 const FADE_PT: f32 = 24.0;
 /// Free room between the scale bar and the text at its right.
@@ -122,11 +124,13 @@ pub struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// What of the corners is shown. Where one line has to do, it is the name, the date, the window and the place: in small
-    /// viewports, and where two would lie on a projection, in whose corners the marks of the side are burnt in.
+    /// viewports, and in middling ones where two would lie on a projection, in whose corners the marks of the side are
+    /// burnt in.
     #[must_use]
     pub fn new(ui: &Ui, corners: &'a [[String; 2]; 4], place: &Placement, projection: bool, level: TextLevel) -> Self {
         let rect = place.rect;
         let small = rect.width() < SMALL_PT[0] || rect.height() < SMALL_PT[1];
+        let tight = rect.width() < TIGHT_PT[0] || rect.height() < TIGHT_PT[1];
         let (size_pt, line_pt) = if small { (11.0, 14.0) } else { (12.0, 16.0) };
         let font = font(size_pt, Weight::Regular);
         let on_image = |corner: usize| {
@@ -141,7 +145,7 @@ impl<'a> Shown<'a> {
             }
             let lines = corners[corner].iter().enumerate().map(|(n, text)| (text.as_str(), n == 0));
             let mut lines: Vec<_> = lines.filter(|(text, _)| !text.is_empty()).collect();
-            if lines.len() > 1 && (small || projection && on_image(corner)) {
+            if lines.len() > 1 && (small || tight && projection && on_image(corner)) {
                 lines.remove(if corner % 2 == 1 { 0 } else { 1 });
             }
             lines

@@ -89,7 +89,7 @@ fn found(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
     for (description, source) in masks {
         let path = source.to_string();
         let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let title = if description.is_empty() { file.to_owned() } else { format!("{description}, {file}") };
+        let title = if description.is_empty() { file.to_owned() } else { format!("{file}, {description}") };
         line_with_end(
             ui,
             size::CONTROL_COMPACT,

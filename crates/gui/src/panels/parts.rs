@@ -153,7 +153,7 @@ pub(super) fn recovery_buttons(ui: &mut Ui, out: &mut Out) {
         if ui.add(Button::new("Keep").raised().compact()).clicked() {
             asks = false;
         }
-        if ui.add(Button::new("Delete for good").ghost().compact()).clicked() {
+        if ui.add(Button::new("Delete").ghost().compact().line("For good.")).clicked() {
             out.command(Command::DiscardRecovery);
             asks = false;
         }
@@ -162,7 +162,7 @@ pub(super) fn recovery_buttons(ui: &mut Ui, out: &mut Out) {
             out.command(Command::Restore);
         }
         // Apart from the other, so that a slip of the hand does not delete.
-        ui.add_space(16.0);
+        ui.add_space((ui.available_width() - 72.0).clamp(0.0, 16.0));
         let discard = Button::new("Discard").ghost().compact().line("Deletes what the journal holds; asks once more.");
         if ui.add(discard).clicked() {
             asks = true;

@@ -151,7 +151,7 @@ fn earlier_work_that_is_refused_is_deleted() {
     let mut desk = Desk::new(s);
     desk.click("Discard");
     assert!(desk.session().recovery.is_some(), "it asks once more");
-    desk.click("Delete for good");
+    desk.click("Delete");
     assert!(desk.session().recovery.is_none() && !journal.exists());
     assert!(!desk.says("Lightbox closed with unsaved work."));
     assert!(desk.session().library.studies.is_empty());

@@ -1,0 +1,3 @@
+//! De-identified copies: nothing of the person in them, everything of the image.
+
+mod leave;

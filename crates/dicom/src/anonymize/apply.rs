@@ -319,12 +319,13 @@ impl Work<'_> {
         if by_option && tag.0.is_multiple_of(2) || PIXEL_TAGS.contains(&tag) && parent == ROOT {
             return Ok(Some(element));
         }
-        let named = if is_text(element.vr) || element.vr == VR::CS {
+        let named = if is_text(element.vr) {
             match element.bytes(self.file, LONGEST_TEXT)? {
                 Some(text) => self.identity.in_text(&text),
                 None => true,
             }
-        } else if is_bytes(element.vr) {
+        } else if is_bytes(element.vr) || element.vr == VR::CS {
+            // Short words stand in codes by right: `IMAGE`, `TEXT`.
             holds(&element, self.file, &self.finders)?
         } else {
             false
@@ -336,8 +337,8 @@ impl Work<'_> {
             self.tally.add(None, Done::Removed);
             return Ok(None);
         }
-        let act = resolve(Code::Xzd, self.types.get(parent, tag));
-        self.perform(act, tag, element, parent, mode)
+        // Its type is not known here, and a dummy suits all of them.
+        self.perform(Act::Dummy, tag, element, parent, mode)
     }
 
     fn mapped(&mut self, tag: Tag, element: Element) -> Result<Element, Fault> {

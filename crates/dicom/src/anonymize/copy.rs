@@ -19,6 +19,9 @@ use crate::error::Fault;
 use crate::parse::{self, Encoding};
 use crate::{meta, syntax};
 
+const SOP_CLASS: Tag = Tag(0x0008, 0x0016);
+const SOP_INSTANCE: Tag = Tag(0x0008, 0x0018);
+
 /// A file that was read and understood, not yet changed.
 pub(super) struct Original {
     bytes: Bytes,
@@ -61,12 +64,13 @@ impl Original {
         let encoding = match (seen, told) {
             (Some(seen), _) => seen,
             (None, Some(told)) if known => told,
+            (None, None) if known => return Err(Fault::Header("it does not say how it is written".into())),
             _ => return Err(Fault::UnknownFormat),
         };
         let set = tree::read(&bytes, start, encoding).map_err(|f| if known { f } else { Fault::UnknownFormat })?;
         let or = |tag, other: &str| text_of(&set, tag, &bytes).map(|t| if t.is_empty() { other.to_owned() } else { t });
-        let sop_class_uid = or(Tag(0x0008, 0x0016), &meta.sop_class_uid)?;
-        let sop_instance_uid = or(Tag(0x0008, 0x0018), &meta.sop_instance_uid)?;
+        let sop_class_uid = or(SOP_CLASS, &meta.sop_class_uid)?;
+        let sop_instance_uid = or(SOP_INSTANCE, &meta.sop_instance_uid)?;
         let series = text_of(&set, Tag(0x0020, 0x000E), &bytes)?;
         if !known
             && sop_class_uid.is_empty()
@@ -148,10 +152,11 @@ impl Original {
         let Work { tally, patient, .. } = work;
         let patient = secret.pseudonym(&patient);
         sign(&mut set, settings, earlier);
-        let sop_instance_uid = match text_of(&set, Tag(0x0008, 0x0018), &bytes)? {
+        let sop_instance_uid = match text_of(&set, SOP_INSTANCE, &bytes)? {
             uid if !uid.is_empty() => uid,
-            _ if sop_instance_uid.is_empty() => crate::compose::fresh_uid(),
-            _ if settings.options.contains(&ProfileOption::RetainUids) => sop_instance_uid,
+            _ if sop_instance_uid.is_empty() || settings.options.contains(&ProfileOption::RetainUids) => {
+                sop_instance_uid
+            }
             _ => secret.uid(&sop_instance_uid),
         };
         let encoding = syntax::encoding(&syntax).unwrap_or(encoding);
@@ -231,17 +236,17 @@ fn sign(set: &mut Set, settings: &Settings, earlier: Vec<String>) {
 impl Copy {
     pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let uid = |text: &str| text.as_bytes().to_vec();
-        write::meta(
-            out,
-            &[
-                (0x0001, VR::OB, vec![0, 1]),
-                (0x0002, VR::UI, uid(&self.sop_class_uid)),
-                (0x0003, VR::UI, uid(&self.sop_instance_uid)),
-                (0x0010, VR::UI, uid(&self.syntax)),
-                (0x0012, VR::UI, uid(IMPLEMENTATION_CLASS_UID)),
-                (0x0013, VR::SH, uid(IMPLEMENTATION_VERSION)),
-            ],
-        )?;
+        let mut group = vec![
+            (0x0001, VR::OB, vec![0, 1]),
+            (0x0002, VR::UI, uid(&self.sop_class_uid)),
+            (0x0003, VR::UI, uid(&self.sop_instance_uid)),
+            (0x0010, VR::UI, uid(&self.syntax)),
+            (0x0012, VR::UI, uid(IMPLEMENTATION_CLASS_UID)),
+            (0x0013, VR::SH, uid(IMPLEMENTATION_VERSION)),
+        ];
+        // A file that does not say what it is stays one.
+        group.retain(|(_, _, value)| !value.is_empty());
+        write::meta(out, &group)?;
         if self.syntax != syntax::DEFLATED {
             return write::data_set(out, &self.set, self.encoding, &self.bytes);
         }

@@ -3,7 +3,6 @@
 use dicom_core::dictionary::DataDictionary;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
-use memchr::memmem::Finder;
 
 use super::identity::{Identity, cleaned, trimmed};
 use super::report::{Done, Tally};
@@ -90,7 +89,6 @@ pub(super) struct Work<'a> {
     /// What the patient's new name and days come from.
     pub(super) patient: String,
     pub(super) identity: Identity,
-    pub(super) finders: Vec<Finder<'static>>,
     pub(super) tally: Tally,
 }
 
@@ -326,7 +324,7 @@ impl Work<'_> {
             }
         } else if is_bytes(element.vr) || element.vr == VR::CS {
             // Short words stand in codes by right: `IMAGE`, `TEXT`.
-            holds(&element, self.file, &self.finders)?
+            holds(&element, self.file, &self.identity)?
         } else {
             false
         };
@@ -349,7 +347,8 @@ impl Work<'_> {
             .split('\\')
             .map(|uid| {
                 let uid = uid.trim_matches([' ', '\0']);
-                if uid.is_empty() || uid.starts_with(WELL_KNOWN) {
+                // `0` stands for none in some files.
+                if uid.starts_with(WELL_KNOWN) || uid.bytes().all(|b| b == b'0') {
                     return uid.to_string();
                 }
                 changed = true;
@@ -445,19 +444,19 @@ fn moved(value: &str, days: i64) -> Option<String> {
 }
 
 /// Whether one of the identifiers stands in the value's bytes.
-pub(super) fn holds(element: &Element, file: &Bytes, finders: &[Finder<'_>]) -> Result<bool, Fault> {
+pub(super) fn holds(element: &Element, file: &Bytes, identity: &Identity) -> Result<bool, Fault> {
     let (offset, length) = match &element.value {
         Value::There { offset, length } | Value::Fragments { offset, length } => (*offset, *length),
-        Value::New(bytes) => return Ok(finders.iter().any(|f| f.find(bytes).is_some())),
+        Value::New(bytes) => return Ok(identity.in_bytes(bytes)),
         Value::Items(_) => return Ok(false),
     };
     const BLOCK: u64 = 4 << 20;
     // Blocks overlap by more than the longest identifier.
     const OVERLAP: u64 = 2048;
     let mut at = 0;
-    while at < length && !finders.is_empty() {
+    while at < length {
         let block = file.vec(offset + at, (BLOCK + OVERLAP).min(length - at))?;
-        if finders.iter().any(|f| f.find(&block).is_some()) {
+        if identity.in_bytes(&block) {
             return Ok(true);
         }
         at += BLOCK;

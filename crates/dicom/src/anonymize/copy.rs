@@ -124,10 +124,9 @@ impl Original {
             warnings.push("the text of a structured report was cleaned word by word; look at what is left");
         }
         let identity = Identity::collect(&set, &bytes, settings)?;
-        let finders = identity.finders();
         for tag in tree::PIXEL_TAGS {
             if let Some(element) = set.get(&tag)
-                && holds(element, &bytes, &finders)?
+                && holds(element, &bytes, &identity)?
             {
                 return Err(Fault::Header(
                     "its pixel data holds text that names the patient or the place, which cannot be taken out".into(),
@@ -145,7 +144,6 @@ impl Original {
             types: ObjectTypes::of(&sop_class_uid),
             patient,
             identity,
-            finders,
             tally: Tally::default(),
         };
         let mut set = work.root(set)?;

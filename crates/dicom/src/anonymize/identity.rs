@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use dicom_core::{Tag, VR};
 
 use super::Settings;
@@ -14,41 +15,102 @@ use crate::error::Fault;
 /// Values that say who, where or by whom.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    /// In lower case; looked for as whole words.
-    words: BTreeSet<Vec<u8>>,
-    /// Those that are words of the trade as well; they go where text is cleaned and stay elsewhere.
+    /// Words of the trade that are somebody's name as well; they go where text is cleaned and stay elsewhere.
     ambiguous: BTreeSet<Vec<u8>>,
+    /// Instance UIDs; there may be one for each of very many frames.
+    uids: HashSet<Vec<u8>>,
+    /// Everything else, looked for as whole words.
+    words: Option<AhoCorasick>,
+    /// Those that are too long to stand by chance in bytes that are no text.
+    long: Option<AhoCorasick>,
+}
+
+/// What is collected, before it can be looked for.
+#[derive(Default)]
+struct Found {
+    words: BTreeSet<Vec<u8>>,
+    ambiguous: BTreeSet<Vec<u8>>,
+    uids: HashSet<Vec<u8>>,
 }
 
 /// No value of more bytes names a person.
 const LONGEST: u64 = 1024;
-/// A hostile file must not make the search endless.
-const MOST: usize = 2000;
+/// A hostile file must not make the search endless; real ones have fewer than a hundred.
+const MOST: usize = 4000;
+const MOST_UIDS: usize = 1 << 20;
 /// The root of the UIDs that the standard itself gives out.
 const WELL_KNOWN: &[u8] = b"1.2.840.10008.";
 /// Shorter parts of a name are too likely to mean something else.
 const SHORTEST: usize = 4;
+/// From this length on, bytes that are no text do not hold a word by chance.
+const LONG: usize = 8;
 
 impl Identity {
     pub(super) fn collect(set: &Set, file: &Bytes, settings: &Settings) -> Result<Self, Fault> {
-        let mut identity = Self::default();
-        identity.add(set, file, settings)?;
-        Ok(identity)
+        let mut found = Found::default();
+        // Names first, so that nothing else takes their room.
+        found.add(set, file, settings, true)?;
+        found.add(set, file, settings, false)?;
+        Ok(found.into())
     }
 
-    fn add(&mut self, set: &Set, file: &Bytes, settings: &Settings) -> Result<(), Fault> {
+    /// Whether text holds one of them as a whole word.
+    pub(super) fn in_text(&self, text: &[u8]) -> bool {
+        let part = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+        let whole = |m: aho_corasick::Match| {
+            let before = m.start().checked_sub(1).and_then(|i| text.get(i));
+            !part(before) && !part(text.get(m.end()))
+        };
+        if self.words.as_ref().is_some_and(|w| w.find_overlapping_iter(text).any(whole)) {
+            return true;
+        }
+        !self.uids.is_empty()
+            && text.split(|b| !b.is_ascii_digit() && *b != b'.').any(|run| run.len() >= LONG && self.uids.contains(run))
+    }
+
+    /// Whether bytes that are no text hold one of the longer ones.
+    pub(super) fn in_bytes(&self, bytes: &[u8]) -> bool {
+        self.long.as_ref().is_some_and(|l| l.is_match(bytes))
+    }
+}
+
+impl From<Found> for Identity {
+    fn from(found: Found) -> Self {
+        let finder = |words: Vec<&Vec<u8>>| {
+            if words.is_empty() {
+                return None;
+            }
+            // It fails for more patterns than fit 32 bits only.
+            AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+        };
+        Self {
+            words: finder(found.words.iter().collect()),
+            long: finder(found.words.iter().filter(|w| w.len() >= LONG).collect()),
+            ambiguous: found.ambiguous,
+            uids: found.uids,
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, set: &Set, file: &Bytes, settings: &Settings, names: bool) -> Result<(), Fault> {
         for (tag, element) in set {
             if let Value::Items(items) = &element.value {
                 for item in items {
-                    self.add(item, file, settings)?;
+                    self.add(item, file, settings, names)?;
                 }
                 continue;
             }
-            if self.words.len() >= MOST || !identifies(*tag, element.vr, settings) {
+            let first = element.vr == VR::PN || tag.0 == 0x0010;
+            if first != names || !identifies(*tag, element.vr, settings) {
                 continue;
             }
             let Some(bytes) = element.bytes(file, LONGEST)? else { continue };
             for value in bytes.split(|&b| b == b'\\') {
+                if element.vr == VR::UI {
+                    self.uid(value);
+                    continue;
+                }
                 self.word(value);
                 if element.vr == VR::PN {
                     value.split(|b| b"^= ,".contains(b)).for_each(|part| self.word(part));
@@ -58,12 +120,19 @@ impl Identity {
         Ok(())
     }
 
+    fn uid(&mut self, value: &[u8]) {
+        let value = trimmed(value);
+        if value.len() >= LONG && !value.starts_with(WELL_KNOWN) && self.uids.len() < MOST_UIDS {
+            self.uids.insert(value.to_vec());
+        }
+    }
+
     fn word(&mut self, value: &[u8]) {
         let value = trimmed(value).to_ascii_lowercase();
         // What stands for nothing, or is a word of the trade, tells nothing about anybody.
         let nothing = value.iter().all(|b| b"0 -._/^*".contains(b));
         let known = std::str::from_utf8(&value).is_ok_and(|v| WORDS.contains(v) || GENERIC.contains(&v));
-        if value.len() < SHORTEST || nothing || value.starts_with(b"anon-") || value.starts_with(WELL_KNOWN) {
+        if value.len() < SHORTEST || nothing || value.starts_with(b"anon-") || self.words.len() >= MOST {
             return;
         }
         if known {
@@ -71,40 +140,6 @@ impl Identity {
         } else {
             self.words.insert(value);
         }
-    }
-
-    /// Whether text holds one of them as a whole word.
-    pub(super) fn in_text(&self, text: &[u8]) -> bool {
-        if self.words.is_empty() {
-            return false;
-        }
-        let text = text.to_ascii_lowercase();
-        self.words.iter().any(|w| {
-            memchr::memmem::find_iter(&text, w).any(|at| {
-                let part = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
-                let before = at.checked_sub(1).and_then(|i| text.get(i));
-                !part(before) && !part(text.get(at + w.len()))
-            })
-        })
-    }
-
-    /// Those that are long enough not to stand by chance in bytes that are no text, in the spellings that occur.
-    pub(super) fn finders(&self) -> Vec<memchr::memmem::Finder<'static>> {
-        let mut spellings = BTreeSet::new();
-        for w in self.words.iter().filter(|w| w.len() >= 8) {
-            spellings.insert(w.clone());
-            spellings.insert(w.to_ascii_uppercase());
-            let mut first_big = true;
-            spellings.insert(
-                w.iter()
-                    .map(|b| {
-                        let big = std::mem::replace(&mut first_big, !b.is_ascii_alphanumeric());
-                        if big { b.to_ascii_uppercase() } else { *b }
-                    })
-                    .collect(),
-            );
-        }
-        spellings.iter().map(|s| memchr::memmem::Finder::new(s).into_owned()).collect()
     }
 }
 
@@ -214,9 +249,10 @@ mod tests {
     use super::*;
 
     fn of(words: &[&str]) -> Identity {
-        let mut identity = Identity::default();
-        words.iter().for_each(|w| identity.word(w.as_bytes()));
-        identity
+        let mut found = Found::default();
+        words.iter().for_each(|w| found.word(w.as_bytes()));
+        found.uid(b"1.3.6.1.4.1.99999.7");
+        found.into()
     }
 
     #[test]
@@ -240,6 +276,7 @@ mod tests {
         assert!(!identity.in_text(b"janeway"));
         assert!(identity.in_text(b"id a-4711."));
         assert!(identity.in_text(b"ST. ELSEWHERE"));
-        assert!(identity.finders().iter().any(|f| f.find(b"..St. Elsewhere..").is_some()));
+        assert!(identity.in_bytes(b"..St. Elsewhere..") && !identity.in_bytes(b"..jane.."));
+        assert!(identity.in_text(b"copy of 1.3.6.1.4.1.99999.7, mine") && !identity.in_text(b"1.3.6.1.4.1.99999.77"));
     }
 }

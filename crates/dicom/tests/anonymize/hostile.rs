@@ -98,7 +98,8 @@ fn archives_and_directories_bring_their_files_and_a_run_can_end_early() {
     }
     zip.finish().expect("written");
     let out = dir.path().join("out");
-    let done = anonymize(&[zip_path.clone()], &out, &settings(&[]), &mut |_| ControlFlow::Continue(())).expect("a run");
+    let done = anonymize(std::slice::from_ref(&zip_path), &out, &settings(&[]), &mut |_| ControlFlow::Continue(()))
+        .expect("a run");
     assert_eq!((done.report.copies, done.refused.len(), done.report.patients), (40, 0, 1));
     let copies = crate::leave::copies_in(&out);
     assert!(copies.iter().all(|p| p.starts_with(&out)) && copies.len() == 40);

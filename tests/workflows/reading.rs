@@ -99,9 +99,9 @@ fn a_mask_is_corrected_saved_and_loaded_onto_the_same_voxels() {
         let drawn = desk.session.document(id).expect("drawn").segment(active).expect("there").clone();
         assert_eq!(drawn.algorithm_type(), kind);
         let path = dir.path().join(format!("{modality}.dcm"));
-        desk.send(Command::SaveSeg(path.clone()));
+        desk.send(Command::SaveSeg(path.clone().into()));
         let document = desk.session.document(id).expect("drawn");
-        assert_eq!(document.unsaved, 0, "{:?}", desk.messages());
+        assert_eq!(document.unsaved(), 0, "{:?}", desk.messages());
         assert!(document.saved.as_deref().is_some_and(|s| s.contains("segments equal")));
         let saved = document.segments.clone();
         desk.send(Command::LoadSeg(path));
@@ -178,7 +178,7 @@ fn the_report_holds_a_model_s_sentence_only_once_it_is_accepted() {
     desk.send(Command::Activate(3));
     desk.show("DX");
     desk.send(Command::DraftReport);
-    let document = &desk.session.report.document;
+    let document = &desk.session.report().document;
     let proposed: Vec<_> = document.sentences().filter(|s| !s.is_confirmed()).cloned().collect();
     assert!(proposed.iter().any(|s| s.text.contains("lung") && s.text.contains('%')), "{document:?}");
     assert!(proposed.iter().any(|s| s.text.contains("thorax") && s.text.contains("mm")), "{document:?}");
@@ -189,10 +189,10 @@ fn the_report_holds_a_model_s_sentence_only_once_it_is_accepted() {
         assert!(!document.to_text().contains(&sentence.text));
     }
     desk.send(Command::AcceptSentence(proposed[0].id));
-    desk.send(Command::InsertSentence { section: 1, sentence: 99, text: "No pleural effusion.".into() });
-    desk.send(Command::SaveReport(path.clone()));
+    desk.send(Command::InsertSentence { section: 1, sentence: 99, text: "No pleural effusion.".into(), study: None });
+    desk.send(Command::SaveReport(path.clone().into()));
     let text = std::fs::read_to_string(&path).expect("written");
     assert!(text.contains(&proposed[0].text) && text.contains("No pleural effusion."));
     assert!(!text.contains(&proposed[1].text));
-    assert_eq!(desk.session.report.unsaved, 0);
+    assert_eq!(desk.session.report().unsaved, 0);
 }

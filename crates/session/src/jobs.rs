@@ -66,6 +66,8 @@ pub struct JobCx {
     /// Folders.
     pub places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
+    /// To the journal's thread, where there is one.
+    writer: Option<Sender<Write>>,
 }
 
 impl JobCx {
@@ -98,6 +100,18 @@ impl JobCx {
     pub fn own_journal(&self) -> PathBuf {
         lock(&self.journal).path().to_owned()
     }
+
+    /// Waits for the journal; whether all that was sent to it until now is on the disk.
+    #[must_use]
+    pub fn journal_is_whole(&self) -> bool {
+        self.writer.as_ref().is_none_or(wait_for_journal) && !lock(&self.journal).is_behind()
+    }
+}
+
+/// Waits until the journal's thread has written what it was sent; `false` when that takes too long.
+fn wait_for_journal(writer: &Sender<Write>) -> bool {
+    let (tell, told) = bounded(1);
+    writer.send(Write::Done(tell)).is_ok() && told.recv_timeout(LAST_WRITE).is_ok()
 }
 
 /// A lock that a panic elsewhere does not take from us: the data behind all of ours stay whole between statements.
@@ -111,6 +125,8 @@ type Task = Box<dyn FnOnce() + Send>;
 enum Write {
     /// Append these.
     Records(Vec<Record>),
+    /// Put these in the place of all before.
+    Anew(Vec<Record>),
     /// Tell when all before is on the disk.
     Done(Sender<()>),
 }
@@ -165,15 +181,10 @@ impl Jobs {
             let (journal, send, wake) = (Arc::clone(&journal), send.clone(), Arc::clone(&wake));
             std::thread::Builder::new().name("lightbox-journal".to_owned()).spawn(move || {
                 for write in journal_rx {
-                    let records = match write {
-                        Write::Records(records) => records,
-                        Write::Done(told) => {
-                            told.send(()).ok();
-                            continue;
-                        }
-                    };
-                    if let Err(e) = lock(&journal).append(&records) {
-                        send.send(journal_failed(&e)).ok();
+                    if let Write::Done(told) = write {
+                        told.send(()).ok();
+                    } else if let Some(event) = write_journal(&journal, write) {
+                        send.send(event).ok();
                         wake();
                     }
                 }
@@ -232,16 +243,8 @@ impl Jobs {
                     focus.store(frame, Ordering::Relaxed);
                 }
             }
-            Effect::Journal(records) => match &self.runner {
-                Runner::Threads { journal, .. } => {
-                    journal.send(Write::Records(records)).ok();
-                }
-                Runner::Inline => {
-                    if let Err(e) = lock(&self.journal).append(&records) {
-                        self.send.send(journal_failed(&e)).ok();
-                    }
-                }
-            },
+            Effect::Journal(records) => self.write(Write::Records(records)),
+            Effect::JournalAnew(records) => self.write(Write::Anew(records)),
             Effect::SaveSettings(text) => {
                 let path = self.places.settings.clone();
                 let write = move || {
@@ -263,12 +266,23 @@ impl Jobs {
                 }
                 if let Runner::Threads { journal, .. } = &self.runner {
                     // What was drawn last is still on its way to the disk.
-                    let (tell, told) = bounded(1);
-                    journal.send(Write::Done(tell)).ok();
-                    told.recv_timeout(LAST_WRITE).ok();
+                    wait_for_journal(journal);
                 }
                 if !keep_journal {
                     lock(&self.journal).remove();
+                }
+            }
+        }
+    }
+
+    fn write(&self, write: Write) {
+        match &self.runner {
+            Runner::Threads { journal, .. } => {
+                journal.send(write).ok();
+            }
+            Runner::Inline => {
+                if let Some(event) = write_journal(&self.journal, write) {
+                    self.send.send(event).ok();
                 }
             }
         }
@@ -288,6 +302,10 @@ impl Jobs {
             focus: Arc::clone(&self.focus),
             places: Arc::clone(&self.places),
             journal: Arc::clone(&self.journal),
+            writer: match &self.runner {
+                Runner::Threads { journal, .. } => Some(journal.clone()),
+                Runner::Inline => None,
+            },
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
@@ -355,6 +373,21 @@ impl Jobs {
     }
 }
 
-fn journal_failed(e: &std::io::Error) -> JobEvent {
-    JobEvent { job: JOURNAL_JOB, kind: EventKind::JournalFailed(e.to_string()) }
+/// Writes to the journal; what has to be told about it.
+fn write_journal(journal: &Mutex<Journal>, write: Write) -> Option<JobEvent> {
+    let mut journal = lock(journal);
+    let kind = match write {
+        // That a record is missing has been told; all of them come anew with the next gesture.
+        Write::Records(_) if journal.is_behind() => return None,
+        Write::Records(records) => EventKind::JournalFailed(journal.append(&records).err()?.to_string()),
+        Write::Anew(records) => match journal.write_anew(&records) {
+            Ok(()) => EventKind::JournalWhole,
+            Err(e) => EventKind::JournalFailed(e.to_string()),
+        },
+        Write::Done(_) => return None,
+    };
+    Some(JobEvent { job: JOURNAL_JOB, kind })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub mod ids;
 pub mod jobs;
 pub mod journal;
 pub mod library;
+#[cfg(test)]
+mod made_up;
 pub mod models;
 pub mod problem;
 mod session;

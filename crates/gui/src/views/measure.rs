@@ -1,6 +1,6 @@
 //! Measurements under the hand: drawing them, finding them, moving them.
 
-use egui::{PointerButton, Pos2, Rect, Response, vec2};
+use egui::{Event, PointerButton, Pos2, Rect, Response, Ui, vec2};
 use lightbox_core::PatientPos;
 use lightbox_session::annotation::{Annotation, AnnotationKind};
 use lightbox_session::workspace::Tool;
@@ -134,8 +134,23 @@ pub(super) fn moving(
     true
 }
 
+/// A drag that began on the image and ended within this frame, of which egui tells neither a drag nor a click: from, to.
+fn whole_drag(ui: &Ui, place: &Placement, response: &Response) -> Option<[Pos2; 2]> {
+    if !response.contains_pointer() || response.clicked() {
+        return None;
+    }
+    let primary = |e: &Event| match e {
+        Event::PointerButton { pos, button: PointerButton::Primary, pressed, .. } => Some((*pos, *pressed)),
+        _ => None,
+    };
+    let all: Vec<_> = ui.input(|i| i.events.iter().filter_map(primary).collect());
+    let [(from, true), (to, false)] = all.as_slice() else { return None };
+    place.rect.contains(*from).then_some([*from, *to])
+}
+
 /// Two or three points, by dragging or by clicks.
 pub(super) fn draw(
+    ui: &Ui,
     state: &mut ViewsState,
     slot: usize,
     kind: AnnotationKind,
@@ -175,6 +190,15 @@ pub(super) fn draw(
             }
         }
         _ => {
+            if let Some(ends) = whole_drag(ui, place, response) {
+                let [from, to] = ends.map(|p| place.patient_from_screen(p));
+                if kind.points() == 2 {
+                    out.command(Command::AddAnnotation { slot: Some(slot), kind, points: vec![from, to] });
+                } else {
+                    state.hand = Hand::Measuring { slot, kind, points: vec![from, to, to], dragging: false };
+                }
+                return;
+            }
             let start = if response.drag_started_by(primary) { press } else { None };
             let begin = start.or(if response.clicked() { now } else { None });
             if let Some(p) = begin {

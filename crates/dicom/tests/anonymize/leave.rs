@@ -11,6 +11,9 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
         std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
     entries.sort();
     for path in entries {
+        if path.is_symlink() {
+            continue;
+        }
         if path.is_dir() {
             files(&path, out);
         } else if !std::fs::read(&path).expect("a file").starts_with(b"PK\x03\x04") {

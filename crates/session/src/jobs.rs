@@ -2,7 +2,8 @@
 //!
 //! | lane | for | threads |
 //! |---|---|---|
-//! | files | scans, saves, masks, recovery | 1 |
+//! | files | scans, reading masks, recovery | 1 |
+//! | saves | masks, reports, settings: a save never waits for a scan | 1 |
 //! | load | frames on the screen; each job uses all cores, two stacks at a time | 2 |
 //! | background | thumbnails | 1 |
 //! | compute | models | 1 |
@@ -137,6 +138,7 @@ const LAST_WRITE: std::time::Duration = std::time::Duration::from_secs(3);
 enum Runner {
     Threads {
         files: Sender<Task>,
+        saves: Sender<Task>,
         load: Sender<Task>,
         background: Sender<Task>,
         compute: Sender<Task>,
@@ -192,6 +194,7 @@ impl Jobs {
         }
         let runner = Runner::Threads {
             files: lane("files", 1)?,
+            saves: lane("saves", 1)?,
             load: lane("load", 2)?,
             background: lane("background", 1)?,
             compute: lane("compute", 1)?,
@@ -253,8 +256,8 @@ impl Jobs {
                     }
                 };
                 match &self.runner {
-                    Runner::Threads { files, .. } => {
-                        files.send(Box::new(write)).ok();
+                    Runner::Threads { saves, .. } => {
+                        saves.send(Box::new(write)).ok();
                     }
                     Runner::Inline => write(),
                 }
@@ -309,8 +312,9 @@ impl Jobs {
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, load, background, compute, .. } => {
+            Runner::Threads { files, saves, load, background, compute, .. } => {
                 let lane = match &spec {
+                    JobSpec::SaveSeg(_) | JobSpec::SaveText { .. } => saves,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,
                     JobSpec::Infer(_) => compute,

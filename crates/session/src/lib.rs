@@ -24,7 +24,7 @@ pub mod settings;
 mod worker;
 pub mod workspace;
 
-pub use apply::segment::volume_unit;
+pub use apply::segment::amount;
 pub use apply::view::presets;
 pub use command::Command;
 pub use document::Document;

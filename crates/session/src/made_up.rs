@@ -28,6 +28,7 @@ pub(crate) fn stack(count: usize, is_volume: bool) -> Stack {
         position: is_volume.then_some([0.0, 0.0, i as f64]),
     };
     Stack {
+        frame_of_reference: String::new(),
         key: String::new(),
         columns: 32,
         rows: 32,

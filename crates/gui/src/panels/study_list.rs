@@ -8,7 +8,7 @@ use lightbox_session::workspace::StudyListMode;
 use lightbox_session::{Command, JobKind, LoadState, OpenStack, OpenStudy, StackId, WarningKind};
 
 use super::parts::{NOTE, TABLE, count, inside, line_with_end, paragraph, problems, recovery_card, words};
-use super::tool_options::millimetres;
+use super::tool_options::step;
 use super::top_bar::study_title;
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::fonts::Weight;
@@ -198,17 +198,17 @@ struct Facts {
 
 fn facts(open: &OpenStack) -> Facts {
     let frames = open.frames();
-    let step =
-        (open.info.is_volume && open.in_patient).then(|| open.plane_stack(open.acquired_plane()).step_mm().length());
+    let planes = || open.plane_stack(open.acquired_plane());
+    let step = (open.info.is_volume && open.in_patient).then(|| step(&planes()));
     let mut trouble = trouble(open);
     let counted = trouble.contains(" of ");
-    let mut text = match (frames, step) {
+    let mut text = match (frames, step.as_ref()) {
         (1, _) => "1 image".to_owned(),
         (n, Some(_)) => n.to_string(),
         (n, None) => count(n, "image"),
     };
-    if let Some(step) = step {
-        text = if counted { millimetres(step) } else { format!("{text} · {}", millimetres(step)) };
+    if let Some(step) = step.filter(|s| !trouble.contains(s)) {
+        text = if counted { step } else { format!("{text} · {step}") };
     }
     let mut part = None;
     match &open.load {

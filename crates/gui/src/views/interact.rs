@@ -155,7 +155,7 @@ fn left(
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
     // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
-    if measure::moving(cx, state, open, place, response, press, now, out) {
+    if measure::moving(cx, state, slot, open, place, response, press, now, out) {
         return;
     }
     if let Some(kind) = measure::kind_of(s.workspace.tool) {
@@ -207,13 +207,13 @@ fn paint(
     ui.input(|i| {
         for event in &i.events {
             match event {
-                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } => {
-                    if place.rect.contains(*pos) {
-                        let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
-                        let at = place.patient_from_screen(*pos);
-                        out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
-                        state.hand = ours.clone();
-                    }
+                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
+                    if place.rect.contains(*pos) =>
+                {
+                    let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
+                    let at = place.patient_from_screen(*pos);
+                    out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                    state.hand = ours.clone();
                 }
                 egui::Event::PointerMoved(pos) if state.hand == ours => {
                     out.command(Command::StrokeTo { at: place.patient_from_screen(*pos) });
@@ -305,7 +305,13 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         .filter(|_| inside)
         .and_then(|pixels| value_at(pixels, &place.grid, x as usize, y as usize))
         .map(|v| {
-            let decimals = if v.fract() == 0.0 { 0 } else { 1 };
+            // As many as tell neighbouring values apart: a map of ratios needs more than Hounsfield units.
+            let decimals = match v.abs() {
+                _ if v.fract() == 0.0 => 0,
+                a if a >= 100.0 => 1,
+                a if a >= 1.0 => 2,
+                _ => 4,
+            };
             format!("{} {}", signed(f64::from(v), decimals), open.unit())
         })
         .unwrap_or_default();

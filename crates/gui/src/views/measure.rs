@@ -40,7 +40,7 @@ pub(super) fn under<'a>(
     let draws = kind_of(cx.session.workspace.tool).is_some();
     let document = cx.session.document(open.id)?;
     document.annotations.iter().rev().find_map(|annotation| {
-        let step_mm = open.plane_stack(annotation.plane).step_mm().length();
+        let step_mm = open.plane_stack(annotation.plane).gap_mm(annotation.index).max(1e-6);
         let at = annotations::on_plane(place, &annotation.points, step_mm)?;
         if let Some(point) = at.iter().position(|q| q.distance(p) <= REACH_PT) {
             return Some((annotation, Some(point)));
@@ -78,6 +78,7 @@ fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
 pub(super) fn moving(
     cx: &Cx<'_>,
     state: &mut ViewsState,
+    slot: usize,
     open: &OpenStack,
     place: &Placement,
     response: &Response,
@@ -89,8 +90,9 @@ pub(super) fn moving(
     if super::interact::paints(cx.session.workspace.tool) || matches!(state.hand, Hand::Measuring { .. }) {
         return false;
     }
-    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
-        if *stack != open.id {
+    if let Hand::Moving { slot: of, stack, id, point, last, points } = &mut state.hand {
+        // Another viewport may show the same stack; the hand is in one.
+        if *of != slot {
             return false;
         }
         if let Some(p) = now {
@@ -124,6 +126,7 @@ pub(super) fn moving(
     out.request(Request::Select(Some((open.id, annotation.id))));
     if started {
         state.hand = Hand::Moving {
+            slot,
             stack: open.id,
             id: annotation.id,
             point,

@@ -4,6 +4,7 @@ use egui::{Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, Widge
 use lightbox_core::label::MaskOrigin;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
+use lightbox_session::annotation::read_on;
 use lightbox_session::workspace::TextLevel;
 use lightbox_session::{LoadState, OpenStack, WarningKind};
 
@@ -11,6 +12,7 @@ use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
+use crate::panels::amount::reading;
 use crate::textures::ViewTextures;
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
@@ -100,7 +102,7 @@ fn picture(
             }) {
                 crosshair::paint(&painter, t, place, at);
             }
-            measurements(ui, cx, state, slot, open, place);
+            measurements(ui, cx, textures, state, slot, open, place);
             interact::brush_ring(ui, cx, place, &response);
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
@@ -132,10 +134,18 @@ fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement, corner: &[St
     }
 }
 
-fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &OpenStack, place: &Placement) {
+fn measurements(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+) {
     let s = cx.session;
     let view = &s.workspace.views[slot];
-    let step = open.plane_stack(view.plane).step_mm().dot(place.grid.normal()).abs().max(1e-6);
+    let step = open.plane_stack(view.plane).gap_mm(view.index).max(1e-6);
     if let Some(document) = s.document(open.id) {
         for annotation in &document.annotations {
             let moved = match &state.hand {
@@ -152,14 +162,22 @@ fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &Op
             );
             if let Some(at) = annotations::on_plane(place, &shown.points, step) {
                 let selected = cx.ui.selected == Some((open.id, annotation.id));
-                annotations::paint(ui, cx.tokens, place, &shown, open, &at, selected);
+                // Kept while nothing changes; while it is moved, from the pixels on the screen: nothing is cut anew.
+                let here = (shown.plane, shown.index) == (view.plane, view.index);
+                let reading = match (moved.is_some(), here) {
+                    (true, true) => read_on(&shown, open, textures.pixels.as_ref()),
+                    (true, false) => read_on(&shown, open, None),
+                    (false, _) => reading(ui, &shown, open),
+                };
+                annotations::paint(ui, cx.tokens, place, &shown, reading.as_ref(), &at, selected);
             }
         }
     }
     if let Hand::Measuring { slot: at, kind, points, .. } = &state.hand
         && *at == slot
     {
-        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index));
+        let pixels = textures.pixels.as_ref();
+        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index), pixels);
     }
 }
 

@@ -59,6 +59,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
     .expect("a regular geometry");
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: side,
         rows: side,
         frames: frames(count, step_mm, 0..0),
@@ -78,6 +79,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
 fn projection() -> Stack {
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: 1152,
         rows: 1152,
         frames: vec![FrameRef { position: None, ..frames(1, 1.0, 0..0).remove(0) }],

@@ -257,7 +257,9 @@ fn take_frames(s: &mut Session, stack: StackId, frames: Vec<LoadedFrame>) -> Vec
     let mut ready = false;
     if let Some(open) = s.library.stack_mut(stack) {
         for loaded in frames {
-            if open.default_window.is_none() {
+            // Without a window in the header the middle frame decides, whichever thread is first.
+            let decides = loaded.index == open.frames() / 2 && open.info.windows.is_empty();
+            if open.default_window.is_none() || decides {
                 open.default_window = loaded.window.or_else(|| view::frame_window(&loaded.frame));
             }
             match open.volume.set_slice(loaded.index, loaded.frame) {

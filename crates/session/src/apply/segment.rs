@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use lightbox_core::brush::{self, BrushShape};
 use lightbox_core::label::PlaneChange;
-use lightbox_core::{PatientPos, Rgb, Segment, SegmentId};
+use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::command::SaveTo;
 use crate::document::{Document, DocumentEdit, Gesture, Label, Stroke};
 use crate::event::{Effect, JobSpec, SaveSegSpec};
 use crate::ids::StackId;
 use crate::journal::{AnnotationRecord, Record, SegmentRecord};
+use crate::library::OpenStack;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
@@ -191,8 +192,7 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     let Some(id) = s.documents.iter().find(|(_, d)| d.stroke.is_some()).map(|(id, _)| *id) else {
         return Vec::new();
     };
-    let unit = volume_unit(s, id);
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get_mut(&id)) else { return Vec::new() };
     let Some(stroke) = document.stroke.take() else { return Vec::new() };
     let Some(target) = document.segment_mut(stroke.segment) else { return Vec::new() };
     target.mask.compact();
@@ -200,7 +200,7 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     if changes.is_empty() {
         return Vec::new();
     }
-    let amount = (target.mask.count() as f64 - stroke.before.count() as f64) * unit;
+    let amount = amount(open, &target.mask) - amount(open, &stroke.before);
     let edited_before = target.edited;
     target.edited = true;
     let title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
@@ -343,15 +343,14 @@ fn active_document(s: &mut Session) -> Option<&mut Document> {
     s.documents.get_mut(&id)
 }
 
-/// What one voxel counts in the lists: mL in volumes, mm² (or pixels) on single images.
+/// How much a mask on a stack holds in the lists: mL in volumes, mm² (or pixels) on single images.
 #[must_use]
-pub fn volume_unit(s: &Session, id: StackId) -> f64 {
-    s.library.stack(id).map_or(1.0, |open| {
-        if open.info.is_volume && open.in_patient {
-            open.geometry().voxel_volume_mm3() / 1000.0
-        } else {
-            let [rows, columns, _] = open.geometry().spacing_mm();
-            rows * columns
-        }
-    })
+pub fn amount(open: &OpenStack, mask: &Mask) -> f64 {
+    let g = open.geometry();
+    if !(open.info.is_volume && open.in_patient) {
+        let [rows, columns, _] = g.spacing_mm();
+        return mask.count() as f64 * rows * columns;
+    }
+    let voxels = |k: usize| mask.plane(k).map_or(0.0, |p| p.count() as f64);
+    mask.occupied().map(|k| voxels(k) * g.voxel_volume_of_slice_mm3(k)).sum::<f64>() / 1000.0
 }

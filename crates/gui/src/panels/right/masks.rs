@@ -269,14 +269,9 @@ fn swatch(ui: &mut Ui, out: &mut Out, segment: &Segment, place: Rect) {
     });
 }
 
-/// The fill that is really drawn while the reader has chosen none: less on a projection, where structures overlap.
-fn usual_fill(open: &OpenStack) -> f32 {
-    if open.info.is_volume && open.in_patient { 0.26 } else { 0.13 }
-}
-
 fn style(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
     let style = cx.session.workspace.masks;
-    let mut fill = f64::from(style.fill.unwrap_or_else(|| usual_fill(open)));
+    let mut fill = f64::from(crate::textures::fill_of(cx.session, open));
     let text = format!("{:.0} %", fill * 100.0);
     let slider = Slider::new("Fill of masks", &mut fill, 0.0, 1.0).step(0.01).label("Fill", 48.0).text(&text, 32.0);
     if ui.add(slider.line("0 leaves the outline alone.")).changed() {

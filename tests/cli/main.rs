@@ -123,7 +123,9 @@ fn copies_are_de_identified_and_reported() {
     let studies = |v: &Value| v["studies"].as_array().unwrap().clone();
     assert_eq!(studies(&before).len(), studies(&after).len());
     assert_eq!(report["options"], serde_json::json!(["clean-descriptors"]));
-    assert!(report["copies"].as_u64().unwrap() > 10 && report["left_out"].as_array().unwrap().is_empty());
+    assert!(report["copies"].as_u64().unwrap() > 10);
+    // The demo's folder has a mark beside its images.
+    assert!(report["left_out"].as_array().unwrap().iter().all(|l| l["reason"] == "it is not a DICOM file"));
     let names = report["attributes"].as_array().unwrap();
     assert!(names.iter().any(|a| a["keyword"] == "PatientName" && a["replaced"] == report["copies"]));
     for study in studies(&before) {

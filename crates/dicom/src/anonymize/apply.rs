@@ -226,6 +226,8 @@ impl Work<'_> {
                 Ok(Some(Element { vr: element.vr, value }))
             }
             Act::Keep => self.kept(tag, element, parent, mode, false),
+            // A UID that is none may be anything.
+            Act::KeepByOption if element.vr == VR::UI && !self.is_uid(&element)? => self.mapped(tag, element).map(Some),
             Act::KeepByOption => {
                 self.tally.add(Some(tag), Done::KeptByOption);
                 self.kept(tag, element, parent, mode, true)
@@ -269,7 +271,8 @@ impl Work<'_> {
                 };
                 let text = cleaned(trimmed(&text), &self.identity);
                 if text.is_empty() {
-                    let act = resolve(Code::Xzd, self.types.get(parent, tag));
+                    // Without a row its type is not known here, and a dummy suits all of them.
+                    let act = PROFILE.get(&tag).map_or(Act::Dummy, |r| resolve(r.basic, self.types.get(parent, tag)));
                     return self.perform(act, tag, element, parent, mode);
                 }
                 self.tally.add(Some(tag), Done::Cleaned);
@@ -337,6 +340,11 @@ impl Work<'_> {
         }
         // Its type is not known here, and a dummy suits all of them.
         self.perform(Act::Dummy, tag, element, parent, mode)
+    }
+
+    fn is_uid(&self, element: &Element) -> Result<bool, Fault> {
+        let text = element.bytes(self.file, LONGEST_TEXT)?.unwrap_or_default();
+        Ok(text.iter().all(|b| b.is_ascii_digit() || b".\\ \0".contains(b)))
     }
 
     fn mapped(&mut self, tag: Tag, element: Element) -> Result<Element, Fault> {

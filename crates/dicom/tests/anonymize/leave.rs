@@ -1,10 +1,11 @@
 //! Leaves copies of real files for `tests/python/check_anonymized.py`, each file anonymised by itself so that it is known
-//! which copy is whose: `LIGHTBOX_ANON_IN=FOLDER[:FOLDER…] LIGHTBOX_ANON_CASES=DIR cargo test --test anonymize leave`.
+//! which copy is whose: `LIGHTBOX_ANON_IN=FOLDER[:FOLDER…] LIGHTBOX_ANON_CASES=DIR cargo test --test anonymize leave`;
+//! `LIGHTBOX_ANON_OPTIONS=OPTION[,OPTION…]` for options of the profile.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use lightbox_dicom::anonymize::{Settings, anonymize};
+use lightbox_dicom::anonymize::{ProfileOption, Settings, anonymize};
 
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> =
@@ -38,7 +39,13 @@ fn leave_copies_for_other_readers() {
     let to = PathBuf::from(to);
     let mut originals = Vec::new();
     std::env::split_paths(&from).for_each(|f| files(&f, &mut originals));
-    let settings = Settings { key: Some("the key of the test".into()), ..Settings::default() };
+    let options = std::env::var("LIGHTBOX_ANON_OPTIONS").unwrap_or_default();
+    let options: Vec<&str> = options.split(',').filter(|o| !o.is_empty()).collect();
+    let settings = Settings {
+        options: options.iter().map(|o| ProfileOption::by_name(o).expect("an option")).collect(),
+        key: Some("the key of the test".into()),
+        ..Settings::default()
+    };
     let mut cases = Vec::new();
     for (n, original) in originals.iter().enumerate() {
         // A DICOMDIR would bring the files that it names, which are there by themselves.
@@ -51,7 +58,9 @@ fn leave_copies_for_other_readers() {
             copies.clear();
         }
         let reason = reason.unwrap_or_else(|| "a directory of other files".into());
-        cases.push(serde_json::json!({"original": original, "copy": copies.first(), "reason": reason}));
+        cases.push(
+            serde_json::json!({"original": original, "copy": copies.first(), "reason": reason, "options": options}),
+        );
     }
     std::fs::write(to.join("cases.json"), serde_json::to_string(&cases).expect("JSON")).expect("written");
 }

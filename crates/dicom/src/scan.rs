@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub(crate) enum Outcome {
     Directory(Vec<PathBuf>, Vec<Skipped>),
 }
 
-const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
+pub(crate) const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Files that are looked at between two calls of the progress function.
 const CHUNK: usize = 256;
 const DEEPEST_FOLDER: usize = 64;
@@ -57,7 +58,7 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
         if files.is_empty() {
             break;
         }
-        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look(path)).collect();
+        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look_safely(path)).collect();
         state.done += files.len();
         for outcome in looked.into_iter().flatten() {
             match outcome {
@@ -79,17 +80,25 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
     gather::studies(outcomes)
 }
 
+/// A reader of formats has a fault somewhere; it takes one file out of the scan, not the others.
+fn look_safely(path: &Path) -> Vec<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| look(path))).unwrap_or_else(|_| {
+        let path = crate::text::safe(&path.display().to_string());
+        vec![Outcome::Skipped(Skipped { path, reason: "the program failed on this file; the rest goes on".into() })]
+    })
+}
+
 /// Folders and files still to come.
-struct Walk {
+pub(crate) struct Walk {
     /// In reverse: the next is the last.
     pending: Vec<(PathBuf, usize)>,
     folders: HashSet<PathBuf>,
     files: HashSet<PathBuf>,
-    skipped: Vec<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 impl Walk {
-    fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         Self {
             pending: paths.iter().rev().map(|p| (p.clone(), 0)).collect(),
             folders: HashSet::new(),
@@ -98,7 +107,7 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, files: Vec<PathBuf>) {
+    pub(crate) fn add(&mut self, files: Vec<PathBuf>) {
         self.pending.extend(files.into_iter().rev().map(|p| (p, 0)));
     }
 
@@ -107,7 +116,7 @@ impl Walk {
     }
 
     /// The next files, at most a chunk.
-    fn next_chunk(&mut self) -> Vec<PathBuf> {
+    pub(crate) fn next_chunk(&mut self) -> Vec<PathBuf> {
         let mut out = Vec::new();
         while out.len() < CHUNK {
             let Some((path, depth)) = self.pending.pop() else { break };
@@ -241,7 +250,7 @@ fn one(bytes: Bytes, source: Source, path: Option<&Path>) -> Outcome {
 
 /// The files of a DICOMDIR (PS3.10 8.6, PS3.3 F.3). The records are taken in the order in which they stand: their offsets
 /// form a tree that says nothing more about which files there are, and may form a cycle.
-fn directory(file: &DicomFile, path: &Path) -> Outcome {
+pub(crate) fn directory(file: &DicomFile, path: &Path) -> Outcome {
     let folder = path.parent().unwrap_or(Path::new("."));
     let root = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     let (mut files, mut skipped) = (Vec::new(), Vec::new());

@@ -66,7 +66,7 @@ pub(super) fn hand(
     if paints(tool) {
         paint(ui, s, state, slot, place, &response, out);
     } else {
-        left(ui, cx, state, slot, open, place, &response, out);
+        left(ui, cx, textures, state, slot, open, place, &response, out);
     }
     if let Some(p) = pointer {
         ui.ctx().set_cursor_icon(cursor(cx, state, open, place, p));
@@ -139,6 +139,7 @@ fn cursor(cx: &Cx<'_>, state: &ViewsState, open: &OpenStack, place: &Placement, 
 fn left(
     ui: &Ui,
     cx: &Cx<'_>,
+    textures: &ViewTextures,
     state: &mut ViewsState,
     slot: usize,
     open: &OpenStack,
@@ -155,11 +156,12 @@ fn left(
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
     // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
-    if measure::moving(cx, state, open, place, response, press, now, out) {
+    let pixels = textures.pixels.as_ref();
+    if measure::moving(cx, state, slot, open, place, pixels, response, press, now, out) {
         return;
     }
     if let Some(kind) = measure::kind_of(s.workspace.tool) {
-        measure::draw(state, slot, kind, place, response, press, now, out);
+        measure::draw(ui, state, slot, kind, place, pixels, response, press, now, out);
         return;
     }
     match s.workspace.tool {
@@ -207,13 +209,13 @@ fn paint(
     ui.input(|i| {
         for event in &i.events {
             match event {
-                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } => {
-                    if place.rect.contains(*pos) {
-                        let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
-                        let at = place.patient_from_screen(*pos);
-                        out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
-                        state.hand = ours.clone();
-                    }
+                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
+                    if place.rect.contains(*pos) =>
+                {
+                    let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
+                    let at = place.patient_from_screen(*pos);
+                    out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                    state.hand = ours.clone();
                 }
                 egui::Event::PointerMoved(pos) if state.hand == ours => {
                     out.command(Command::StrokeTo { at: place.patient_from_screen(*pos) });
@@ -305,7 +307,13 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         .filter(|_| inside)
         .and_then(|pixels| value_at(pixels, &place.grid, x as usize, y as usize))
         .map(|v| {
-            let decimals = if v.fract() == 0.0 { 0 } else { 1 };
+            // As many as tell neighbouring values apart: a map of ratios needs more than Hounsfield units.
+            let decimals = match v.abs() {
+                _ if v.fract() == 0.0 => 0,
+                a if a >= 100.0 => 1,
+                a if a >= 1.0 => 2,
+                _ => 4,
+            };
             format!("{} {}", signed(f64::from(v), decimals), open.unit())
         })
         .unwrap_or_default();
@@ -330,7 +338,12 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         at,
         value,
         position,
-        voxel: voxel.map_or(String::new(), |[c, r, k]| format!("voxel {c}, {r}, {k}")),
+        voxel: voxel.map_or(String::new(), |[c, r, k]| match open.frames() {
+            // A single image has pixels, not voxels.
+            1 => format!("pixel {c}, {r}"),
+            _ if open.in_patient => format!("voxel {c}, {r}, {k}"),
+            _ => format!("pixel {c}, {r}, image {}", k + 1),
+        }),
         segments,
     }
 }

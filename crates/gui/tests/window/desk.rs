@@ -10,7 +10,7 @@ use image::RgbaImage;
 use lightbox_gui::app::App;
 use lightbox_gui::offscreen::{Backend, Frames};
 use lightbox_gui::theme::Theme;
-use lightbox_session::workspace::ViewState;
+use lightbox_session::workspace::{PanelTab, ViewState};
 use lightbox_session::{Command, Jobs, OpenStack, Places, Session};
 
 /// Frames that the window may take to come to rest.
@@ -85,6 +85,15 @@ impl Desk {
     #[must_use]
     pub fn demo() -> Self {
         Self::new(demo())
+    }
+
+    /// The built-in study with one tab of the right panel open beside the series of this modality, alone.
+    #[must_use]
+    pub fn beside(modality: &str, tab: PanelTab) -> Self {
+        let mut desk = Self::demo();
+        desk.alone(modality);
+        desk.send(Command::SetPanel(Some(tab)));
+        desk
     }
 
     /// A window of a size over a state.
@@ -190,6 +199,13 @@ impl Desk {
         panic!("the window does not come to rest: {:?}, jobs {jobs:?}", self.frames.ctx().repaint_causes());
     }
 
+    /// Lets time pass, so that the next click is not the second half of a double click.
+    pub fn wait(&mut self) {
+        for _ in 0..30 {
+            self.step(&[]);
+        }
+    }
+
     /// Events that all come within one frame, as after a stall; then rest.
     pub fn at_once(&mut self, events: &[Event]) {
         self.step(events);
@@ -263,6 +279,13 @@ impl Desk {
     /// Types into what has the focus.
     pub fn text(&mut self, text: &str) {
         self.events([Event::Text(text.to_owned())]);
+    }
+
+    /// Writes over what stands in the field that has the keys, and ends with Enter.
+    pub fn write_over(&mut self, text: &str) {
+        self.press(CTRL, Key::A);
+        self.text(text);
+        self.press(Modifiers::NONE, Key::Enter);
     }
 
     /// Presses a button at the first place, goes through the others and releases at the last, an event a frame.

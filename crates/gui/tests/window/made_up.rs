@@ -59,6 +59,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
     .expect("a regular geometry");
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: side,
         rows: side,
         frames: frames(count, step_mm, 0..0),
@@ -78,6 +79,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
 fn projection() -> Stack {
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: 1152,
         rows: 1152,
         frames: vec![FrameRef { position: None, ..frames(1, 1.0, 0..0).remove(0) }],
@@ -213,6 +215,11 @@ pub fn with_lungs() -> (Session, Stacks) {
 pub fn with_report() -> (Session, Stacks) {
     let (mut s, stacks) = with_lungs();
     s.apply(Command::DraftReport);
-    s.apply(Command::InsertSentence { section: 1, sentence: 9, text: "No pleural effusion. No pneumothorax.".into() });
+    s.apply(Command::InsertSentence {
+        section: 1,
+        sentence: 9,
+        text: "No pleural effusion. No pneumothorax.".into(),
+        study: None,
+    });
     (s, stacks)
 }

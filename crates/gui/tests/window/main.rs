@@ -9,5 +9,9 @@
 mod desk;
 mod keys;
 mod made_up;
+mod masks;
 mod names;
+mod panels;
+mod pointer;
+mod report;
 mod start;

@@ -1,5 +1,6 @@
 //! The commands, one room each.
 
+mod anonymize;
 mod ask;
 mod bench;
 mod export;
@@ -50,7 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
             ndc: ndc.as_deref(),
             json,
         }),
-        Some(Command::Anonymize { .. }) => not_yet("anonymize"),
+        Some(Command::Anonymize(args)) => anonymize::run(&args),
         Some(Command::Pacs { .. }) => not_yet("pacs"),
         Some(Command::Bench { what, json }) => bench::run(&what, json),
     }

@@ -19,6 +19,12 @@ pub(crate) enum Bytes {
         head: Arc<Vec<u8>>,
         len: u64,
     },
+    /// A member of an archive that lies in it unpacked.
+    Part {
+        of: Arc<Bytes>,
+        start: u64,
+        len: u64,
+    },
 }
 
 impl Bytes {
@@ -38,7 +44,7 @@ impl Bytes {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(b) => b.len() as u64,
-            Self::File { len, .. } | Self::Beginning { len, .. } => *len,
+            Self::File { len, .. } | Self::Beginning { len, .. } | Self::Part { len, .. } => *len,
         }
     }
 
@@ -46,7 +52,7 @@ impl Bytes {
     pub(crate) fn resident(&self) -> usize {
         match self {
             Self::Memory(b) => b.len(),
-            Self::File { .. } => 0,
+            Self::File { .. } | Self::Part { .. } => 0,
             Self::Beginning { head, .. } => head.len(),
         }
     }
@@ -68,6 +74,10 @@ impl Bytes {
                 }
                 out[..want as usize].copy_from_slice(&head[offset as usize..end as usize]);
                 Ok(want as usize)
+            }
+            Self::Part { of, start, len } => {
+                let want = (out.len() as u64).min(len.saturating_sub(offset)) as usize;
+                of.read_at(start.saturating_add(offset), &mut out[..want])
             }
             Self::File { file, .. } => {
                 let mut done = 0;

@@ -1,4 +1,4 @@
-//! Finds images under paths: files, folders, ZIP archives, DICOMDIR. Headers only; never fails as a whole.
+//! Finds images under paths: files, folders, ZIP and tar archives, DICOMDIR. Headers only; never fails as a whole.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dicom_core::Tag;
 use rayon::prelude::*;
 
-use crate::archive::{Archive, Member};
+use crate::archive::{Archive, Member, is_archive};
 use crate::attr::Attributes;
 use crate::bytes::Bytes;
 use crate::error::Fault;
@@ -44,7 +44,7 @@ const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 const CHUNK: usize = 256;
 const DEEPEST_FOLDER: usize = 64;
 
-/// Scans files, folders (with all that is in them), ZIP archives and DICOMDIR files. `progress` is called every few hundred
+/// Scans files, folders (with all that is in them), ZIP and tar archives and DICOMDIR files. `progress` is called every few hundred
 /// files; `Break` ends the scan with what was found until then. What cannot be read stands in
 /// [`StudyIndex::skipped`], one sentence each.
 pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> ControlFlow<()>) -> StudyIndex {
@@ -164,10 +164,9 @@ fn look(path: &Path) -> Vec<Outcome> {
         Ok(bytes) => bytes,
         Err(fault) => return skipped(fault.to_string()),
     };
-    let mut head = [0; 4];
-    match bytes.read_at(0, &mut head) {
-        Ok(n) if foreign::is_zip(&head[..n]) => archive(path, bytes),
-        Ok(_) => vec![one(bytes, Source::file(path), Some(path))],
+    match is_archive(&bytes) {
+        Ok(true) => archive(path, bytes),
+        Ok(false) => vec![one(bytes, Source::file(path), Some(path))],
         Err(fault) => skipped(fault.to_string()),
     }
 }

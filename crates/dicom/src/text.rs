@@ -178,11 +178,11 @@ fn latin5(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// A character of JIS X 0212, which is code set 3 of EUC-JP.
 fn jis0212(a: u8, b: u8) -> String {
-    // No codec of dicom-encoding has JIS X 0212; the characters that test files use are rare kanji. Say that one is
-    // there rather than drop it.
-    let _ = (a, b);
-    "\u{fffd}".into()
+    use encoding::Encoding;
+    let euc = [0x8F, a | 0x80, b | 0x80];
+    encoding::all::EUC_JP.decode(&euc, encoding::DecoderTrap::Replace).unwrap_or_else(|_| "\u{fffd}".into())
 }
 
 /// Text without control characters and without marks that turn the direction of reading, so that a name can neither

@@ -13,6 +13,7 @@ use crate::index::{FrameRef, Source};
 use crate::lut::{Lut, Palette};
 use crate::pixels::module::Photometric;
 use crate::pixels::{PixelSource, Raw, RawFrame};
+use crate::quantity::{self, RealWorldMap, Suv};
 use crate::store::{Content, OpenFile, Opener, pixels};
 use crate::values::{self, apply, modality_lut, padding, rescale_of, unit_of, voi};
 
@@ -29,6 +30,10 @@ pub struct Decoded {
     pub inverted: bool,
     /// Unit of the values after rescale: `HU`, `Bq/mL`, `Gy`, or empty.
     pub unit: String,
+    /// Real-world value maps of the frame; their input is the stored value.
+    pub real_world: Vec<RealWorldMap>,
+    /// For PET: the factor from the value after rescale to SUV by body weight, or why there is none.
+    pub suv: Option<Result<Suv, String>>,
     /// What was wrong with the file and how it was mended, without a capital; a scan of the file tells it too.
     pub file_notes: Vec<String>,
     /// What was wrong with this frame.
@@ -205,6 +210,8 @@ pub(crate) fn open_frame(file: &OpenFile, frame: usize) -> Result<Decoded, Fault
         voi_luts: Vec::new(),
         inverted: false,
         unit: String::new(),
+        real_world: Vec::new(),
+        suv: None,
         file_notes,
         notes: Vec::new(),
     };
@@ -250,7 +257,8 @@ fn dicom_frame(file: &DicomFile, source: &PixelSource, n: usize) -> Result<Decod
     frame.padding = padding(&view, colour);
     let inverse = file.object().text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     let inverted = !colour && (raw.photometric == Photometric::Monochrome1 || inverse);
-    Ok(Decoded { frame, windows, voi_luts, inverted, unit, file_notes, notes })
+    let (real_world, suv) = (quantity::real_world(&view, signed), quantity::suv(file.object()));
+    Ok(Decoded { frame, windows, voi_luts, inverted, unit, real_world, suv, file_notes, notes })
 }
 
 /// From raw samples to what the core draws.

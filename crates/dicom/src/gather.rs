@@ -128,7 +128,11 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
                     warnings.push(Warning { kind: WarningKind::MissingFrames, text });
                 }
             }
-            None => objects.push(ObjectRef { sop_class_uid: file.sop_class_uid.clone(), source: file.source.clone() }),
+            None => objects.push(ObjectRef {
+                sop_class_uid: file.sop_class_uid.clone(),
+                summary: file.summary.clone(),
+                source: file.source.clone(),
+            }),
         }
     }
     header_warnings(&files, &mut warnings);
@@ -138,6 +142,7 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
     let first = &files[0];
     let any =
         |get: fn(&FileHead) -> &String| files.iter().map(get).find(|v| !v.is_empty()).cloned().unwrap_or_default();
+    let images = files.iter().filter_map(|f| f.image.as_ref());
     Series {
         uid: if first.series_uid.is_empty() { series_key(first).1 } else { first.series_uid.clone() },
         modality: any(|f| &f.modality),
@@ -153,6 +158,8 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
         frames,
         stacks,
         warnings,
+        suv: images.clone().find_map(|i| i.suv.clone()),
+        real_world: images.clone().next().map(|i| i.real_world.clone()).unwrap_or_default(),
         objects,
     }
 }

@@ -5,6 +5,7 @@ mod archives;
 mod codecs;
 mod geometry;
 mod hostile;
+mod meaning;
 mod outcome;
 mod real;
 mod resample;

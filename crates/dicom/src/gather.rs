@@ -8,6 +8,7 @@ use lightbox_core::measure::Calibration;
 use crate::foreign::Peek;
 use crate::heads::FileHead;
 use crate::index::{FrameRef, ObjectRef, Series, Skipped, Source, Stack, Study, StudyIndex};
+use crate::quantity::Suv;
 use crate::scan::Outcome;
 use crate::stacks::{Item, build};
 use crate::warning::{Warning, WarningKind};
@@ -123,7 +124,7 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
         match &file.image {
             Some(image) => {
                 items.extend(image.frames.iter().map(|frame| Item { file, image, frame }));
-                if image.frames_told > image.frames.len() {
+                if image.frames_told > image.frames.len() && image.frames_told > 1 {
                     let text = format!("{} frames are told, {} are there", image.frames_told, image.frames.len());
                     warnings.push(Warning { kind: WarningKind::MissingFrames, text });
                 }
@@ -158,7 +159,7 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
         frames,
         stacks,
         warnings,
-        suv: images.clone().find_map(|i| i.suv.clone()),
+        suv: series_suv(images.clone().filter_map(|i| i.suv.as_ref())),
         real_world: images.clone().next().map(|i| i.real_world.clone()).unwrap_or_default(),
         objects,
     }
@@ -178,6 +179,13 @@ fn header_warnings(files: &[FileHead], warnings: &mut Vec<Warning>) {
         let text = if n == 1 || files.len() == 1 { note.to_string() } else { format!("{note} (in {n} files)") };
         warnings.push(Warning { kind: WarningKind::Header, text });
     }
+}
+
+/// One factor for a series. Where it was made later than its images were taken, the earliest acquisition counts (PS3.3
+/// C.8.9.1.1), which has decayed least and so has the smallest factor.
+fn series_suv<'a>(mut all: impl Iterator<Item = &'a Result<Suv, String>> + Clone) -> Option<Result<Suv, String>> {
+    let least = all.clone().filter_map(|s| s.as_ref().ok()).min_by(|a, b| a.factor.total_cmp(&b.factor));
+    least.cloned().map(Ok).or_else(|| all.next().cloned())
 }
 
 fn folder_of(source: &Source) -> String {

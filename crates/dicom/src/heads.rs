@@ -13,6 +13,7 @@ use crate::groups::{
     CARDIAC, CT_IMAGE_FRAME_TYPE, FRAME_CONTENT, FrameView, MR_DIFFUSION, MR_ECHO, MR_IMAGE_FRAME_TYPE, plausible,
 };
 use crate::index::{Patient, Source};
+use crate::mosaic::Mosaic;
 use crate::objects;
 use crate::pixels::fragments::Fragments;
 use crate::pixels::module::{ImageModule, Photometric};
@@ -235,7 +236,7 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
         _ => None,
     };
     let places = special_places(o, frames);
-    let heads = (0..frames)
+    let heads: Vec<FrameHead> = (0..frames)
         .map(|n| {
             let view = FrameView { object: o, frame: n };
             let spacing = view.pixel_spacing();
@@ -249,10 +250,19 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
             }
         })
         .collect();
+    let mosaic = Mosaic::read(o, module.columns, module.rows).filter(|_| frames == 1 && module.samples == 1);
+    let (heads, rows, columns) = match mosaic {
+        Some(m) => {
+            notes.extend(m.note.clone());
+            let tile = |n: usize| FrameHead { frame: n, position: m.position(n), ..heads[0].clone() };
+            ((0..m.count).map(tile).collect(), m.rows, m.columns)
+        }
+        None => (heads, module.rows, module.columns),
+    };
     let inverse = o.text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     Ok(ImageHead {
-        rows: module.rows,
-        columns: module.columns,
+        rows,
+        columns,
         frames: heads,
         frames_told: module.frames_told,
         calibration,

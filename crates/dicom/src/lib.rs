@@ -20,6 +20,7 @@ mod json;
 pub mod lut;
 mod meta;
 mod metaimage;
+mod mosaic;
 pub mod nifti;
 pub mod nrrd;
 mod objects;

@@ -110,6 +110,7 @@ struct RunContext {
 }
 
 /// Bits of the scan; after a byte FF only seven bits of the next one count (A.1).
+#[derive(Clone, Copy)]
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -216,10 +217,66 @@ fn golomb_k(n: i32, a: i32) -> u32 {
     (k + u32::from((i64::from(n) << k) < i64::from(a))).min(24)
 }
 
+/// Regular mode (A.4 to A.6); `None` where a code cannot be.
+#[inline(always)]
+fn regular<const LOSSLESS: bool>(
+    p: &Parameters,
+    bits: &mut Bits<'_>,
+    contexts: &mut [Context; 512],
+    [q, a, b, c]: [i32; 4],
+) -> Option<i32> {
+    let near = if LOSSLESS { 0 } else { p.near };
+    let sign = (q >> 31) | 1;
+    let x = &mut contexts[q.unsigned_abs() as usize & 511];
+    let edge = if c >= a.max(b) {
+        a.min(b)
+    } else if c <= a.min(b) {
+        a.max(b)
+    } else {
+        a + b - c
+    };
+    let prediction = (edge + sign * x.c).clamp(0, p.max);
+    let k = golomb_k(x.n, x.a);
+    let mapped = bits.golomb(k, p.limit, p.qbpp)?;
+    // Even: half of it; odd: the negative of what is above the half. Turned around where the errors lean (A.5.2).
+    let turned = LOSSLESS && k == 0 && 2 * x.b <= -x.n;
+    let error = (mapped >> 1) ^ -(mapped & 1) ^ -i32::from(turned);
+    if error.abs() > 65_535 {
+        return None;
+    }
+    x.b += error * (2 * near + 1);
+    x.a += error.abs();
+    if x.n == p.reset {
+        x.a >>= 1;
+        x.b >>= 1;
+        x.n >>= 1;
+    }
+    x.n += 1;
+    if x.b <= -x.n {
+        x.b = (x.b + x.n).max(1 - x.n);
+        x.c = (x.c - 1).max(-128);
+    } else if x.b > 0 {
+        x.b = (x.b - x.n).min(0);
+        x.c = (x.c + 1).min(127);
+    }
+    Some(if LOSSLESS {
+        let mut v = prediction + sign * error;
+        if v < 0 {
+            v += p.range;
+        } else if v > p.max {
+            v -= p.range;
+        }
+        v.clamp(0, p.max)
+    } else {
+        p.reconstruct(prediction, sign * error)
+    })
+}
+
 struct Decoder<'a> {
     p: Parameters,
     bits: Bits<'a>,
-    contexts: Vec<Context>,
+    /// 365 of them; the rest is there so that every index of nine bits is inside.
+    contexts: Box<[Context; 512]>,
     runs: [RunContext; 2],
     /// Quantised gradients by difference + max.
     quantised: Vec<i8>,
@@ -232,7 +289,7 @@ impl<'a> Decoder<'a> {
         Self {
             p,
             bits: Bits { data, at, hold: 0, have: 0, after_ff: false, over: 0 },
-            contexts: vec![Context { a, b: 0, c: 0, n: 1 }; 365],
+            contexts: Box::new([Context { a, b: 0, c: 0, n: 1 }; 512]),
             runs: [RunContext { a, n: 1, negative: 0 }; 2],
             quantised,
         }
@@ -243,55 +300,12 @@ impl<'a> Decoder<'a> {
         i32::from(self.quantised[(d + self.p.max) as usize])
     }
 
-    /// Regular mode (A.4 to A.6); `None` where a code cannot be.
-    #[inline(always)]
-    fn regular<const LOSSLESS: bool>(&mut self, q: i32, a: i32, b: i32, c: i32) -> Option<i32> {
-        let p = &self.p;
-        let near = if LOSSLESS { 0 } else { p.near };
-        let sign = (q >> 31) | 1;
-        let x = self.contexts.get_mut(q.unsigned_abs() as usize)?;
-        let edge = if c >= a.max(b) {
-            a.min(b)
-        } else if c <= a.min(b) {
-            a.max(b)
+    fn regular(&mut self, q: i32, a: i32, b: i32, c: i32) -> Option<i32> {
+        if self.p.near == 0 {
+            regular::<true>(&self.p, &mut self.bits, &mut self.contexts, [q, a, b, c])
         } else {
-            a + b - c
-        };
-        let prediction = (edge + sign * x.c).clamp(0, p.max);
-        let k = golomb_k(x.n, x.a);
-        let mapped = self.bits.golomb(k, p.limit, p.qbpp)?;
-        // Even: half of it; odd: the negative of what is above the half. Turned around where the errors lean (A.5.2).
-        let turned = LOSSLESS && k == 0 && 2 * x.b <= -x.n;
-        let error = (mapped >> 1) ^ -(mapped & 1) ^ -i32::from(turned);
-        if error.abs() > 65_535 {
-            return None;
+            regular::<false>(&self.p, &mut self.bits, &mut self.contexts, [q, a, b, c])
         }
-        x.b += error * (2 * near + 1);
-        x.a += error.abs();
-        if x.n == p.reset {
-            x.a >>= 1;
-            x.b >>= 1;
-            x.n >>= 1;
-        }
-        x.n += 1;
-        if x.b <= -x.n {
-            x.b = (x.b + x.n).max(1 - x.n);
-            x.c = (x.c - 1).max(-128);
-        } else if x.b > 0 {
-            x.b = (x.b - x.n).min(0);
-            x.c = (x.c + 1).min(127);
-        }
-        Some(if LOSSLESS {
-            let mut v = prediction + sign * error;
-            if v < 0 {
-                v += p.range;
-            } else if v > p.max {
-                v -= p.range;
-            }
-            v.clamp(0, p.max)
-        } else {
-            p.reconstruct(prediction, sign * error)
-        })
     }
 
     /// Run length in pixels, at most `room` (A.7.1). `true`: broken off by another sample.
@@ -344,7 +358,8 @@ impl<'a> Decoder<'a> {
         Some(error)
     }
 
-    /// One line of one component. `above` and `here` have a margin of one on both sides.
+    /// One line of one component, apart from the rest so that its variables stay in registers. `above` and `here` have a margin of one on both sides.
+    #[inline(never)]
     fn line<const LOSSLESS: bool>(
         &mut self,
         above: &[i32],
@@ -358,14 +373,34 @@ impl<'a> Decoder<'a> {
         let mut x = 1;
         let (mut a, mut b, mut c) = (here[0], above[1], above[0]);
         while x <= columns {
-            let d = above[x + 1];
-            let q = 81 * self.gradient(d - b) + 9 * self.gradient(b - c) + self.gradient(c - a);
-            if q != 0 {
-                a = self.regular::<LOSSLESS>(q, a, b, c).ok_or(TOO_LONG)?;
+            // The samples outside of runs, with what they need in registers.
+            let (p, max, mut bits) = (self.p, self.p.max, self.bits);
+            let (quantised, contexts) = (self.quantised.as_slice(), &mut *self.contexts);
+            let gradient = |d: i32| quantised.get((d + max) as usize).copied().map_or(0, i32::from);
+            let mut broken = false;
+            while x <= columns {
+                let d = above[x + 1];
+                let q = 81 * gradient(d - b) + 9 * gradient(b - c) + gradient(c - a);
+                if q == 0 {
+                    break;
+                }
+                match regular::<LOSSLESS>(&p, &mut bits, contexts, [q, a, b, c]) {
+                    Some(v) => a = v,
+                    None => {
+                        broken = true;
+                        break;
+                    }
+                }
                 here[x] = a;
                 (c, b) = (b, d);
                 x += 1;
-                continue;
+            }
+            self.bits = bits;
+            if broken {
+                return Err(TOO_LONG.into());
+            }
+            if x > columns {
+                break;
             }
             let room = columns + 1 - x;
             let (length, broken) = self.run_length(run_index, room);
@@ -415,12 +450,7 @@ impl<'a> Decoder<'a> {
             if q[..n].iter().any(|q| *q != 0) {
                 for c in 0..n {
                     let (a, b, d) = (here[c][x - 1], above[c][x], above[c][x - 1]);
-                    let value = if self.p.near == 0 {
-                        self.regular::<true>(q[c], a, b, d)
-                    } else {
-                        self.regular::<false>(q[c], a, b, d)
-                    };
-                    here[c][x] = value.ok_or(TOO_LONG)?;
+                    here[c][x] = self.regular(q[c], a, b, d).ok_or(TOO_LONG)?;
                 }
                 x += 1;
                 continue;

@@ -4,5 +4,7 @@
 
 mod bad_input;
 mod fluid;
+mod kept;
 mod reading;
 mod recovery;
+mod reports;

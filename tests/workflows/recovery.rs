@@ -67,7 +67,7 @@ fn saved_work_and_refused_work_are_not_offered() {
     let copy = dir.path().join("copy.jsonl");
     let own = std::fs::read_dir(dir.path().join("journal")).unwrap().next().unwrap().unwrap().path();
     std::fs::copy(&own, &copy).unwrap();
-    desk.send(Command::SaveSeg(dir.path().join("a.dcm")));
+    desk.send(Command::SaveSeg(dir.path().join("a.dcm").into()));
     drop(desk);
     orphan(dir.path());
     let mut next = Desk::new(dir.path());

@@ -228,6 +228,28 @@ pub(crate) fn write_file(path: &Path, object: InMemDicomObject) -> Result<(), Wr
     handle.sync_all().map_err(WriteFault::io("writing the file to the disk"))
 }
 
+/// Writes a file whole or not at all: what was there stays until the new one is on the disk. A target that is no regular
+/// file (a pipe, a device) is written to as it is.
+pub(crate) fn write_whole(
+    target: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), WriteFault> {
+    let fill = |path: &Path, sync: bool| -> Result<(), WriteFault> {
+        let file = File::create(path).map_err(WriteFault::io("creating the file"))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        write(&mut out).map_err(WriteFault::io("writing the file"))?;
+        let file =
+            out.into_inner().map_err(|e| WriteFault::Io { doing: "writing the file", source: e.into_error() })?;
+        if sync { file.sync_all().map_err(WriteFault::io("writing the file to the disk")) } else { Ok(()) }
+    };
+    if target.metadata().is_ok_and(|m| !m.is_file()) {
+        return fill(target, false);
+    }
+    let part = Beside::new(target);
+    fill(part.path(), true)?;
+    part.replace(target)
+}
+
 /// A file beside its target that is deleted unless it is put in the target's place.
 pub(crate) struct Beside {
     path: PathBuf,
@@ -284,6 +306,18 @@ mod tests {
             let error = (s.parse::<f64>().expect("a number") - v).abs();
             assert!(error <= 1e-9 * v.abs().max(1.0), "{s} for {v}");
         }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("v.nii");
+        write_whole(&path, |out| out.write_all(b"old")).expect("written");
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let fault = write_whole(&path, |out| out.write_all(b"ne").and(Err(full()))).expect_err("no room");
+        assert_eq!(fault.to_string(), "writing the file failed (the disk is full)");
+        assert_eq!(std::fs::read(&path).expect("read"), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
     }
 
     #[test]

@@ -215,6 +215,7 @@ fn foreign_series(source: Source, peek: Peek) -> Series {
     }
     let stacks: Vec<Stack> = (0..peek.volumes)
         .map(|v| Stack {
+            frame_of_reference: String::new(),
             key: if peek.volumes > 1 { format!("time {}", v + 1) } else { String::new() },
             columns: peek.columns,
             rows: peek.rows,

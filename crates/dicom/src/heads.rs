@@ -200,7 +200,8 @@ pub(crate) fn is_flat(modality: &str) -> bool {
     FLAT.contains(&modality)
 }
 
-fn is_projection(modality: &str) -> bool {
+/// Modalities whose pixels have the size that they have at the detector.
+pub(crate) fn is_projection(modality: &str) -> bool {
     ["CR", "DX", "MG", "XA", "RF", "IO", "PX", "DR", "DF", "TG", "XF"].contains(&modality)
 }
 

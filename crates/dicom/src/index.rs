@@ -131,8 +131,11 @@ pub struct ObjectRef {
 /// Frames that are scrolled together, in display order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
-    /// What tells it from the others of its series (`TE 90 ms`, `b 800`, `time 3`); empty for the only one.
+    /// What tells it from the others of its series (`TE 90 ms`, `b 800`, `time 3`, `sagittal`, `512 x 512`); no two of a
+    /// series have the same, and only one has none.
     pub key: String,
+    /// Frame of Reference UID, empty when not told: stacks of one series may differ.
+    pub frame_of_reference: String,
     /// Columns of a frame.
     pub columns: usize,
     /// Rows of a frame.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
         if files.is_empty() {
             break;
         }
-        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look(path)).collect();
+        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look_safely(path)).collect();
         state.done += files.len();
         for outcome in looked.into_iter().flatten() {
             match outcome {
@@ -77,6 +78,14 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
     }
     outcomes.extend(walk.skipped.into_iter().map(Outcome::Skipped));
     gather::studies(outcomes)
+}
+
+/// A reader of formats has a fault somewhere; it takes one file out of the scan, not the others.
+fn look_safely(path: &Path) -> Vec<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| look(path))).unwrap_or_else(|_| {
+        let path = crate::text::safe(&path.display().to_string());
+        vec![Outcome::Skipped(Skipped { path, reason: "the program failed on this file; the rest goes on".into() })]
+    })
 }
 
 /// Folders and files still to come.

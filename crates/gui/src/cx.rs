@@ -129,16 +129,16 @@ pub enum Request {
 }
 
 /// A file dialog. Its answer becomes the matching command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogRequest {
     /// A folder to open.
     OpenFolder,
     /// Files to open.
     OpenFiles,
-    /// Where to save the segments of the active stack.
-    SaveSeg,
+    /// Where to save the segments of this stack. It is named when the dialog opens: another may be active when it answers.
+    SaveSeg(StackId),
     /// A DICOM SEG to load.
     LoadSeg,
-    /// Where to save the report.
-    SaveReport,
+    /// Where to save the report on this study (its Study Instance UID).
+    SaveReport(String),
 }

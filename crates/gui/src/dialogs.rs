@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use egui::{Align2, Context, Key, Order, TextEdit, Ui, vec2};
 use lightbox_session::Command;
+use lightbox_session::command::SaveTo;
 
 use crate::cx::DialogRequest;
 use crate::fonts::{Weight, font};
@@ -53,19 +54,24 @@ impl Dialogs {
             return;
         }
         if self.headless {
-            self.sheet = Some(Sheet { request, text: suggestion(request), fresh: true });
+            let text = suggestion(&request);
+            self.sheet = Some(Sheet { request, text, fresh: true });
             return;
         }
         let (send, wake) = (self.send.clone(), ctx.clone());
+        let wish = request.clone();
         let thread = std::thread::Builder::new().name("lightbox-dialog".to_owned()).spawn(move || {
-            let start = Instant::now();
-            let paths = pollster::block_on(choose(request));
+            let (request, start) = (wish, Instant::now());
+            let paths = pollster::block_on(choose(&request));
             send.send(Answer { request, paths, after: start.elapsed() }).ok();
             wake.request_repaint();
         });
         match thread {
             Ok(_) => self.waiting = true,
-            Err(_) => self.sheet = Some(Sheet { request, text: suggestion(request), fresh: true }),
+            Err(_) => {
+                let text = suggestion(&request);
+                self.sheet = Some(Sheet { request, text, fresh: true });
+            }
         }
     }
 
@@ -76,7 +82,7 @@ impl Dialogs {
             self.waiting = false;
             if answer.paths.is_empty() {
                 if answer.after < NO_DIALOG {
-                    let text = suggestion(answer.request);
+                    let text = suggestion(&answer.request);
                     self.sheet = Some(Sheet { request: answer.request, text, fresh: true });
                 }
                 continue;
@@ -95,7 +101,7 @@ impl Dialogs {
     /// Draws the line, if there is one.
     pub fn show(&mut self, ui: &mut Ui) -> Vec<Command> {
         let Some(sheet) = &mut self.sheet else { return Vec::new() };
-        let (title, verb) = words(sheet.request);
+        let (title, verb) = words(&sheet.request);
         let t = theme::tokens(ui);
         let mut done = None;
         let area = egui::Area::new(egui::Id::unique("path sheet")).order(Order::Foreground);
@@ -105,6 +111,7 @@ impl Dialogs {
                 ui.label(egui::RichText::new(title).font(font(13.0, Weight::SemiBold)).color(t.t1));
                 ui.add_space(8.0);
                 let edit = ui.add(TextEdit::singleline(&mut sheet.text).desired_width(f32::INFINITY));
+                ui.ctx().accesskit_node_builder(edit.id, |node| node.set_label(title));
                 if sheet.fresh {
                     edit.request_focus();
                     sheet.fresh = false;
@@ -124,12 +131,10 @@ impl Dialogs {
         match done {
             Some(true) => {
                 let path = PathBuf::from(sheet.text.trim());
-                let request = sheet.request;
                 if path.as_os_str().is_empty() {
                     return Vec::new();
                 }
-                self.sheet = None;
-                command(request, vec![path])
+                self.sheet.take().map(|sheet| command(sheet.request, vec![path])).unwrap_or_default()
             }
             Some(false) => {
                 self.sheet = None;
@@ -140,41 +145,40 @@ impl Dialogs {
     }
 }
 
-fn words(request: DialogRequest) -> (&'static str, &'static str) {
+fn words(request: &DialogRequest) -> (&'static str, &'static str) {
     match request {
         DialogRequest::OpenFolder => ("Open the folder at this path", "Open"),
         DialogRequest::OpenFiles => ("Open the file at this path", "Open"),
-        DialogRequest::SaveSeg => ("Save the masks as DICOM SEG at this path", "Save"),
+        DialogRequest::SaveSeg(_) => ("Save the masks as DICOM SEG at this path", "Save"),
         DialogRequest::LoadSeg => ("Load the DICOM SEG at this path", "Load"),
-        DialogRequest::SaveReport => ("Save the report at this path", "Save"),
+        DialogRequest::SaveReport(_) => ("Save the report at this path", "Save"),
     }
 }
 
-fn suggestion(request: DialogRequest) -> String {
+fn suggestion(request: &DialogRequest) -> String {
     let dir = std::env::current_dir().unwrap_or_default();
     let file = match request {
         DialogRequest::OpenFolder | DialogRequest::OpenFiles => return format!("{}/", dir.display()),
-        DialogRequest::SaveSeg | DialogRequest::LoadSeg => "segmentation.dcm",
-        DialogRequest::SaveReport => "report.txt",
+        DialogRequest::SaveSeg(_) | DialogRequest::LoadSeg => "segmentation.dcm",
+        DialogRequest::SaveReport(_) => "report.txt",
     };
     dir.join(file).display().to_string()
 }
 
 fn command(request: DialogRequest, paths: Vec<PathBuf>) -> Vec<Command> {
-    if matches!(request, DialogRequest::OpenFiles | DialogRequest::OpenFolder) {
+    if matches!(request, DialogRequest::OpenFiles) {
         return vec![Command::Open(paths)];
     }
-    let one = paths.into_iter().next();
-    one.map(|path| match request {
+    let Some(path) = paths.into_iter().next() else { return Vec::new() };
+    vec![match request {
         DialogRequest::LoadSeg => Command::LoadSeg(path),
-        DialogRequest::SaveReport => Command::SaveReport(path),
-        _ => Command::SaveSeg(path),
-    })
-    .into_iter()
-    .collect()
+        DialogRequest::SaveSeg(stack) => Command::SaveSeg(SaveTo { path, of: Some(stack) }),
+        DialogRequest::SaveReport(study) => Command::SaveReport(SaveTo { path, of: Some(study) }),
+        DialogRequest::OpenFolder | DialogRequest::OpenFiles => Command::Open(vec![path]),
+    }]
 }
 
-async fn choose(request: DialogRequest) -> Vec<PathBuf> {
+async fn choose(request: &DialogRequest) -> Vec<PathBuf> {
     let dialog = rfd::AsyncFileDialog::new().set_title(words(request).0);
     let one = |f: Option<rfd::FileHandle>| f.into_iter().map(|f| f.path().to_owned()).collect::<Vec<_>>();
     match request {
@@ -184,7 +188,7 @@ async fn choose(request: DialogRequest) -> Vec<PathBuf> {
             files.into_iter().map(|f| f.path().to_owned()).collect()
         }
         DialogRequest::LoadSeg => one(dialog.pick_file().await),
-        DialogRequest::SaveSeg => one(dialog.set_file_name("segmentation.dcm").save_file().await),
-        DialogRequest::SaveReport => one(dialog.set_file_name("report.txt").save_file().await),
+        DialogRequest::SaveSeg(_) => one(dialog.set_file_name("segmentation.dcm").save_file().await),
+        DialogRequest::SaveReport(_) => one(dialog.set_file_name("report.txt").save_file().await),
     }
 }

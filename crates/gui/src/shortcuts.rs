@@ -191,9 +191,11 @@ pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
     match action {
         Action::OpenFolder => dialog(DialogRequest::OpenFolder),
         Action::OpenFiles => dialog(DialogRequest::OpenFiles),
-        Action::SaveSeg => dialog(DialogRequest::SaveSeg),
+        Action::SaveSeg => s.active_stack().map(|id| dialog(DialogRequest::SaveSeg(id))).unwrap_or_default(),
         Action::LoadSeg => dialog(DialogRequest::LoadSeg),
-        Action::SaveReport => dialog(DialogRequest::SaveReport),
+        Action::SaveReport => {
+            s.report_study().map(|uid| dialog(DialogRequest::SaveReport(uid.to_owned()))).unwrap_or_default()
+        }
         Action::Palette => (Vec::new(), vec![Request::Palette]),
         Action::Keys => (Vec::new(), vec![Request::Keys]),
         Action::Demo => command(Command::OpenDemo),

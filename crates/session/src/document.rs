@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use lightbox_core::history::{Edit, History};
 use lightbox_core::label::{MASK_COLOURS, MaskOrigin, PlaneChange};
-use lightbox_core::{Mask, PatientPos, Segment, SegmentId};
+use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::annotation::Annotation;
-use crate::ids::AnnotationId;
+use crate::ids::{AnnotationId, StackId};
 
 /// One thing that can be undone.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,15 @@ pub enum DocumentEdit {
         /// As it is.
         after: Vec<(usize, Segment)>,
     },
+    /// What a segment is called, how it looks, and whether a person accepted it.
+    Label {
+        /// The segment.
+        segment: SegmentId,
+        /// As it was.
+        before: Label,
+        /// As it is.
+        after: Label,
+    },
     /// A measurement, before and after.
     Annotation {
         /// As it was.
@@ -48,6 +57,27 @@ pub enum DocumentEdit {
         /// As it is.
         after: Option<Annotation>,
     },
+}
+
+/// What can be changed of a segment besides its voxels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Name.
+    pub name: String,
+    /// Colour.
+    pub colour: Rgb,
+    /// Nothing may change its voxels.
+    pub locked: bool,
+    /// A model's, and nobody accepted it yet.
+    pub proposed: bool,
+}
+
+impl DocumentEdit {
+    /// Whether it is about a measurement, which no mask file holds.
+    #[must_use]
+    pub fn is_annotation(&self) -> bool {
+        matches!(self, Self::Annotation { .. })
+    }
 }
 
 impl Edit for Gesture {
@@ -62,6 +92,9 @@ impl Edit for Gesture {
             DocumentEdit::Segments { before, after } => {
                 DocumentEdit::Segments { before: after.clone(), after: before.clone() }
             }
+            DocumentEdit::Label { segment, before, after } => {
+                DocumentEdit::Label { segment: *segment, before: after.clone(), after: before.clone() }
+            }
             DocumentEdit::Annotation { before, after } => {
                 DocumentEdit::Annotation { before: after.clone(), after: before.clone() }
             }
@@ -74,7 +107,7 @@ impl Edit for Gesture {
         128 + match &self.edit {
             DocumentEdit::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
             DocumentEdit::Segments { before, after } => segments(before) + segments(after),
-            DocumentEdit::Annotation { .. } => 256,
+            DocumentEdit::Label { .. } | DocumentEdit::Annotation { .. } => 256,
         }
     }
 }
@@ -109,8 +142,10 @@ pub struct Document {
     pub stroke: Option<Stroke>,
     /// Grows with every change of a mask.
     pub revision: u64,
-    /// Gestures since the last save.
-    pub unsaved: usize,
+    /// Gestures on masks since they were last saved.
+    pub unsaved_masks: usize,
+    /// Gestures on measurements. No file of ours holds a measurement, so they count for as long as there is one.
+    pub unsaved_annotations: usize,
     /// The last save: time as `HH:MM`, and `n of n segments equal` as it was read back.
     pub saved: Option<String>,
     next_segment: u32,
@@ -130,7 +165,8 @@ impl Default for Document {
             history: History::new(HISTORY_BYTES),
             stroke: None,
             revision: 0,
-            unsaved: 0,
+            unsaved_masks: 0,
+            unsaved_annotations: 0,
             saved: None,
             next_segment: 1,
             next_annotation: 1,
@@ -170,7 +206,7 @@ impl Document {
 
     /// The first of the twelve mask colours that fewest segments use.
     #[must_use]
-    pub fn free_colour(&self) -> lightbox_core::Rgb {
+    pub fn free_colour(&self) -> Rgb {
         let uses = |c| self.segments.iter().filter(|s| s.colour == c).count();
         MASK_COLOURS.into_iter().min_by_key(|c| uses(*c)).unwrap_or(MASK_COLOURS[0])
     }
@@ -180,6 +216,19 @@ impl Document {
         let id = AnnotationId(self.next_annotation);
         self.next_annotation += 1;
         id
+    }
+
+    /// The segments of a model that wait for the reader.
+    pub fn waiting(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().filter(|s| self.proposed.contains(&s.id))
+    }
+
+    /// What can be changed of a segment besides its voxels, as it is.
+    #[must_use]
+    pub fn label(&self, id: SegmentId) -> Option<Label> {
+        let s = self.segment(id)?;
+        let proposed = self.proposed.contains(&id);
+        Some(Label { name: s.name.clone(), colour: s.colour, locked: s.locked, proposed })
     }
 
     /// Carries out an edit (done, undone or redone) on the document.
@@ -204,6 +253,17 @@ impl Document {
                     self.active = after.last().map(|(_, s)| s.id).or_else(|| self.segments.last().map(|s| s.id));
                 }
             }
+            DocumentEdit::Label { segment, after, .. } => {
+                let Some(s) = self.segment_mut(*segment) else { return };
+                s.name.clone_from(&after.name);
+                s.colour = after.colour;
+                s.locked = after.locked;
+                if after.proposed {
+                    self.proposed.insert(*segment);
+                } else {
+                    self.proposed.remove(segment);
+                }
+            }
             DocumentEdit::Annotation { before, after } => {
                 let place = before.as_ref().and_then(|b| self.annotations.iter().position(|a| a.id == b.id));
                 match (place, after) {
@@ -211,10 +271,7 @@ impl Document {
                     (Some(at), None) => {
                         self.annotations.remove(at);
                     }
-                    (None, Some(after)) => {
-                        self.next_annotation = self.next_annotation.max(after.id.0 + 1);
-                        self.annotations.push(after.clone());
-                    }
+                    (None, Some(after)) => self.add_annotation(after.clone()),
                     (None, None) => {}
                 }
             }
@@ -226,9 +283,54 @@ impl Document {
         self.next_segment = self.next_segment.max(id.0 + 1);
     }
 
+    /// Puts a measurement in that has its number already.
+    pub fn add_annotation(&mut self, annotation: Annotation) {
+        self.next_annotation = self.next_annotation.max(annotation.id.0 + 1);
+        self.annotations.push(annotation);
+    }
+
+    /// Counts a gesture that has been carried out.
+    pub fn count_unsaved(&mut self, edit: &DocumentEdit) {
+        if !edit.is_annotation() {
+            self.unsaved_masks += 1;
+        } else if self.annotations.is_empty() {
+            // The last one was deleted: nothing is left that could be lost.
+            self.unsaved_annotations = 0;
+        } else {
+            self.unsaved_annotations += 1;
+        }
+    }
+
+    /// Gestures that only the journal holds.
+    #[must_use]
+    pub fn unsaved(&self) -> usize {
+        self.unsaved_masks + self.unsaved_annotations
+    }
+
     /// Whether a person's work is not saved yet.
     #[must_use]
     pub fn has_unsaved_work(&self) -> bool {
-        self.unsaved > 0
+        self.unsaved() > 0
+    }
+
+    /// The document of a closed series that was opened again, under its new number.
+    #[must_use]
+    pub(crate) fn reopened_as(mut self, stack: StackId) -> Self {
+        self.annotations.iter_mut().for_each(|a| a.stack = stack);
+        self
+    }
+
+    /// The document of a series that is closed: what was drawn stays; how to take it back, which takes memory, goes.
+    #[must_use]
+    pub(crate) fn closed(mut self) -> Self {
+        self.history = History::new(HISTORY_BYTES);
+        self.stroke = None;
+        self
+    }
+
+    /// Whether nothing was ever drawn.
+    #[must_use]
+    pub(crate) fn is_blank(&self) -> bool {
+        self.segments.is_empty() && self.annotations.is_empty() && !self.has_unsaved_work()
     }
 }

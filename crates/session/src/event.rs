@@ -22,6 +22,8 @@ pub enum Effect {
     Focus(StackId, usize),
     /// Write these records to the journal.
     Journal(Vec<Record>),
+    /// Write these records, which hold all work there is, in the place of a journal that could not be written.
+    JournalAnew(Vec<Record>),
     /// Keep the settings.
     SaveSettings(String),
     /// The program may end; `keep_journal` when work is not saved.
@@ -68,11 +70,22 @@ pub enum JobSpec {
         path: PathBuf,
         /// Content.
         text: String,
+        /// The study that it reports on.
+        study: String,
+        /// Changes that this save covers.
+        changes: usize,
     },
     /// Looks for work that a killed session left.
     FindRecovery,
-    /// Deletes a journal whose work was taken over or given up.
+    /// Deletes a journal whose work was given up.
     DiscardRecovery(PathBuf),
+    /// Leaves in a journal only what found no place, once the rest is on the disk in the journal of this session.
+    RetireJournal {
+        /// The journal.
+        journal: PathBuf,
+        /// What it still has to hold; it is deleted when that is nothing.
+        left: Vec<Record>,
+    },
 }
 
 /// Input of a model.
@@ -130,7 +143,7 @@ pub struct SaveSegSpec {
     pub segments: Vec<Segment>,
     /// Revision of the document that they are from.
     pub revision: u64,
-    /// Gestures that this save covers.
+    /// Gestures on masks that this save covers.
     pub gestures: usize,
 }
 
@@ -186,7 +199,7 @@ pub enum EventKind {
         path: PathBuf,
         /// Segments read back equal.
         segments: usize,
-        /// Gestures that the save covers.
+        /// Gestures on masks that the save covers.
         gestures: usize,
         /// Wall clock as `HH:MM`.
         time: String,
@@ -200,12 +213,21 @@ pub enum EventKind {
         /// File.
         path: PathBuf,
     },
-    /// A text was written.
-    TextSaved(PathBuf),
+    /// The text of a report was written.
+    TextSaved {
+        /// File.
+        path: PathBuf,
+        /// The study that it reports on.
+        study: String,
+        /// Changes that the save covers.
+        changes: usize,
+    },
     /// Work of an earlier session.
     Recovery(Option<Box<Recovery>>),
     /// The journal could not be written.
     JournalFailed(String),
+    /// The journal holds all work again.
+    JournalWhole,
     /// The job has ended well.
     Done,
     /// The job was stopped as asked.

@@ -15,6 +15,8 @@ pub mod ids;
 pub mod jobs;
 pub mod journal;
 pub mod library;
+#[cfg(test)]
+mod made_up;
 pub mod models;
 pub mod problem;
 mod session;
@@ -22,7 +24,7 @@ pub mod settings;
 mod worker;
 pub mod workspace;
 
-pub use apply::segment::volume_unit;
+pub use apply::segment::amount;
 pub use apply::view::presets;
 pub use command::Command;
 pub use document::Document;

@@ -111,8 +111,8 @@ impl OpenStack {
     /// The frame of reference; stacks without one have their own, so that they are linked to nothing else.
     #[must_use]
     pub fn frame_of_reference(&self) -> String {
-        if self.in_patient && !self.series.frame_of_reference.is_empty() {
-            self.series.frame_of_reference.clone()
+        if self.in_patient && !self.info.frame_of_reference.is_empty() {
+            self.info.frame_of_reference.clone()
         } else {
             format!("{} {}", self.key.series_uid, self.key.key)
         }
@@ -177,7 +177,7 @@ impl OpenStack {
     /// How millimetres are known.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
-        if self.in_patient { Calibration::Patient } else { self.info.calibration }
+        self.info.calibration
     }
 
     /// Name for lists: series description, else modality and number.

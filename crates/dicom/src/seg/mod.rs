@@ -14,6 +14,7 @@ mod write;
 pub use crate::compose::WriteFault;
 use crate::error::Fault;
 
+pub use place::Belonging;
 pub use read::{SegFile, SegKind, read};
 pub use reference::SegReference;
 pub use write::write;

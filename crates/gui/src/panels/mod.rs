@@ -4,7 +4,7 @@
 //! A panel reads [`crate::cx::Cx`] and pushes wishes into [`crate::cx::Out`]. What it must remember between frames and
 //! nobody else cares about (a filter, an open card, a name being typed) lies in egui's memory.
 
-mod amount;
+pub(crate) mod amount;
 mod parts;
 pub mod right;
 pub mod start;

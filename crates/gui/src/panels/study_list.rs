@@ -8,7 +8,7 @@ use lightbox_session::workspace::StudyListMode;
 use lightbox_session::{Command, JobKind, LoadState, OpenStack, OpenStudy, StackId, WarningKind};
 
 use super::parts::{NOTE, TABLE, count, inside, line_with_end, paragraph, problems, recovery_card, words};
-use super::tool_options::millimetres;
+use super::tool_options::step;
 use super::top_bar::study_title;
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::fonts::Weight;
@@ -33,6 +33,7 @@ fn filter_id() -> Id {
 fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
     let mut filter = ui.data(|data| data.get_temp::<Option<String>>(filter_id())).flatten();
+    let was_open = filter.is_some();
     header(ui, cx, out, &mut filter);
     hair(ui, 0.0);
     if let Some(text) = &mut filter {
@@ -46,7 +47,8 @@ fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                 row.add(SearchField::new("Title, patient, date", text).width(width))
             })
             .inner;
-        if field.gained_focus() || ui.memory(|m| m.focused().is_none()) {
+        // Only then: a field that takes the keys back would leave none for the image.
+        if !was_open {
             field.request_focus();
         }
         if ui.input(|i| i.key_pressed(egui::Key::Escape)) && field.lost_focus() {
@@ -196,17 +198,17 @@ struct Facts {
 
 fn facts(open: &OpenStack) -> Facts {
     let frames = open.frames();
-    let step =
-        (open.info.is_volume && open.in_patient).then(|| open.plane_stack(open.acquired_plane()).step_mm().length());
+    let planes = || open.plane_stack(open.acquired_plane());
+    let step = (open.info.is_volume && open.in_patient).then(|| step(&planes()));
     let mut trouble = trouble(open);
     let counted = trouble.contains(" of ");
-    let mut text = match (frames, step) {
+    let mut text = match (frames, step.as_ref()) {
         (1, _) => "1 image".to_owned(),
         (n, Some(_)) => n.to_string(),
         (n, None) => count(n, "image"),
     };
-    if let Some(step) = step {
-        text = if counted { millimetres(step) } else { format!("{text} · {}", millimetres(step)) };
+    if let Some(step) = step.filter(|s| !trouble.contains(s)) {
+        text = if counted { step } else { format!("{text} · {step}") };
     }
     let mut part = None;
     match &open.load {
@@ -406,7 +408,8 @@ fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     );
     foot.spacing_mut().item_spacing.y = 4.0;
     foot.add_space(6.0);
-    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand").key("F3")).clicked() {
+    // F3 goes on to the hidden list, so it is not the key of this button.
+    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand")).clicked() {
         out.command(Command::SetStudyList(StudyListMode::Full));
     }
     if waits {

@@ -2,7 +2,7 @@
 //! What finds no room is left out from the end: each option has another place too (keys, the viewport's menu, a panel).
 
 use egui::Ui;
-use lightbox_core::Window;
+use lightbox_core::{PlaneStack, Window};
 use lightbox_session::workspace::{BrushSettings, Tool, ViewState};
 use lightbox_session::{Command, OpenStack, presets};
 
@@ -203,17 +203,21 @@ fn plane(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, view: &ViewState, open: &OpenS
         return;
     }
     separator(ui, cx.tokens);
-    let step_mm = |plane| open.plane_stack(plane).step_mm().length();
-    let value = format!("{} {}", view.plane.name(), millimetres(step_mm(view.plane)));
+    let value = format!("{} {}", view.plane.name(), step(&open.plane_stack(view.plane)));
     DropDown::new("Plane", &value).icon(icons::ROWS).show(ui, |ui| {
         for plane in planes {
             let how = if open.plane_stack(plane).is_interpolated() { "interpolated" } else { "as acquired" };
-            let end = format!("{}, {how}", millimetres(step_mm(plane)));
+            let end = format!("{}, {how}", step(&open.plane_stack(plane)));
             if menu_item(ui, Row::new(plane.name()).end(&end).selected(plane == view.plane)) {
                 out.command(Command::SetPlane { slot: None, plane });
             }
         }
     });
+}
+
+/// How far planes are apart; a mean would be a distance that none of them has.
+pub(super) fn step(planes: &PlaneStack) -> String {
+    if planes.is_uneven() { "uneven".to_owned() } else { millimetres(planes.step_mm().length()) }
 }
 
 /// A distance with at most two decimals, without zeros at the end: `1.25 mm`, `5 mm`, `0.7 mm`.

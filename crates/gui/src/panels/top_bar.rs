@@ -97,14 +97,18 @@ fn menu(ui: &mut Ui, place: Rect, cx: &Cx<'_>, out: &mut Out) {
         }
         menu_line(ui);
         let none = if active_study(cx).is_none() { "nothing open" } else { "" };
-        if menu_item(ui, Row::new("Save segments").icon(icons::FLOPPY_DISK).disabled(none)) {
-            out.dialog(DialogRequest::SaveSeg);
+        if menu_item(ui, Row::new("Save segments").icon(icons::FLOPPY_DISK).disabled(none))
+            && let Some(stack) = cx.session.active_stack()
+        {
+            out.dialog(DialogRequest::SaveSeg(stack));
         }
         if menu_item(ui, Row::new("Load segments").icon(icons::DOWNLOAD_SIMPLE).disabled(none)) {
             out.dialog(DialogRequest::LoadSeg);
         }
-        if menu_item(ui, Row::new("Save report").icon(icons::FILE_TEXT).disabled(none)) {
-            out.dialog(DialogRequest::SaveReport);
+        if menu_item(ui, Row::new("Save report").icon(icons::FILE_TEXT).disabled(none))
+            && let Some(study) = cx.session.report_study()
+        {
+            out.dialog(DialogRequest::SaveReport(study.to_owned()));
         }
         if menu_item(ui, Row::new("Close study").icon(icons::X).disabled(none))
             && let Some(study) = active_study(cx)

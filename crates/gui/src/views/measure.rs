@@ -1,6 +1,6 @@
 //! Measurements under the hand: drawing them, finding them, moving them.
 
-use egui::{PointerButton, Pos2, Rect, Response, vec2};
+use egui::{Event, PointerButton, Pos2, Rect, Response, Ui, vec2};
 use lightbox_core::PatientPos;
 use lightbox_session::annotation::{Annotation, AnnotationKind};
 use lightbox_session::workspace::Tool;
@@ -40,7 +40,7 @@ pub(super) fn under<'a>(
     let draws = kind_of(cx.session.workspace.tool).is_some();
     let document = cx.session.document(open.id)?;
     document.annotations.iter().rev().find_map(|annotation| {
-        let step_mm = open.plane_stack(annotation.plane).step_mm().length();
+        let step_mm = open.plane_stack(annotation.plane).gap_mm(annotation.index).max(1e-6);
         let at = annotations::on_plane(place, &annotation.points, step_mm)?;
         if let Some(point) = at.iter().position(|q| q.distance(p) <= REACH_PT) {
             return Some((annotation, Some(point)));
@@ -78,6 +78,7 @@ fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
 pub(super) fn moving(
     cx: &Cx<'_>,
     state: &mut ViewsState,
+    slot: usize,
     open: &OpenStack,
     place: &Placement,
     response: &Response,
@@ -89,8 +90,9 @@ pub(super) fn moving(
     if super::interact::paints(cx.session.workspace.tool) || matches!(state.hand, Hand::Measuring { .. }) {
         return false;
     }
-    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
-        if *stack != open.id {
+    if let Hand::Moving { slot: of, stack, id, point, last, points } = &mut state.hand {
+        // Another viewport may show the same stack; the hand is in one.
+        if *of != slot {
             return false;
         }
         if let Some(p) = now {
@@ -124,6 +126,7 @@ pub(super) fn moving(
     out.request(Request::Select(Some((open.id, annotation.id))));
     if started {
         state.hand = Hand::Moving {
+            slot,
             stack: open.id,
             id: annotation.id,
             point,
@@ -134,8 +137,23 @@ pub(super) fn moving(
     true
 }
 
+/// A drag that began on the image and ended within this frame, of which egui tells neither a drag nor a click: from, to.
+fn whole_drag(ui: &Ui, place: &Placement, response: &Response) -> Option<[Pos2; 2]> {
+    if !response.contains_pointer() || response.clicked() {
+        return None;
+    }
+    let primary = |e: &Event| match e {
+        Event::PointerButton { pos, button: PointerButton::Primary, pressed, .. } => Some((*pos, *pressed)),
+        _ => None,
+    };
+    let all: Vec<_> = ui.input(|i| i.events.iter().filter_map(primary).collect());
+    let [(from, true), (to, false)] = all.as_slice() else { return None };
+    place.rect.contains(*from).then_some([*from, *to])
+}
+
 /// Two or three points, by dragging or by clicks.
 pub(super) fn draw(
+    ui: &Ui,
     state: &mut ViewsState,
     slot: usize,
     kind: AnnotationKind,
@@ -175,6 +193,15 @@ pub(super) fn draw(
             }
         }
         _ => {
+            if let Some(ends) = whole_drag(ui, place, response) {
+                let [from, to] = ends.map(|p| place.patient_from_screen(p));
+                if kind.points() == 2 {
+                    out.command(Command::AddAnnotation { slot: Some(slot), kind, points: vec![from, to] });
+                } else {
+                    state.hand = Hand::Measuring { slot, kind, points: vec![from, to, to], dragging: false };
+                }
+                return;
+            }
             let start = if response.drag_started_by(primary) { press } else { None };
             let begin = start.or(if response.clicked() { now } else { None });
             if let Some(p) = begin {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use lightbox_core::brush::{self, BrushShape};
 use lightbox_core::label::PlaneChange;
-use lightbox_core::{PatientPos, Segment, SegmentId};
+use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
-use crate::document::{Document, DocumentEdit, Gesture, Stroke};
+use crate::command::SaveTo;
+use crate::document::{Document, DocumentEdit, Gesture, Label, Stroke};
 use crate::event::{Effect, JobSpec, SaveSegSpec};
 use crate::ids::StackId;
 use crate::journal::{AnnotationRecord, Record, SegmentRecord};
+use crate::library::OpenStack;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
@@ -45,15 +47,52 @@ pub(super) fn select(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Changes what a segment is called, its colour or its lock: kept, but no gesture to undo.
-pub(super) fn change(s: &mut Session, segment: SegmentId, change: impl FnOnce(&mut Segment)) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    let Some(found) = document.segment_mut(segment) else { return Vec::new() };
-    change(found);
-    document.revision += 1;
-    document.unsaved += 1;
-    segment_meta(s, id, segment)
+/// Renames a segment; an empty name changes nothing.
+pub(super) fn rename(s: &mut Session, segment: SegmentId, name: &str) -> Vec<Effect> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Vec::new();
+    }
+    change(s, segment, |l| name.clone_into(&mut l.name), |old| format!("Renamed {old} to {name}"))
+}
+
+/// Colours a segment.
+pub(super) fn set_colour(s: &mut Session, segment: SegmentId, colour: Rgb) -> Vec<Effect> {
+    change(s, segment, |l| l.colour = colour, |name| format!("Colour, {name}"))
+}
+
+/// Locks or unlocks a segment.
+pub(super) fn set_locked(s: &mut Session, segment: SegmentId, on: bool) -> Vec<Effect> {
+    change(s, segment, |l| l.locked = on, |name| format!("{} {name}", if on { "Locked" } else { "Unlocked" }))
+}
+
+/// Takes a model's segment as the reader's finding.
+pub(super) fn accept(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
+    change(s, segment, |l| l.proposed = false, |name| format!("Accepted {name}"))
+}
+
+/// Changes what a segment is called, how it looks or whether it is accepted: a gesture. Its title is made from the name
+/// that the segment had.
+fn change(
+    s: &mut Session,
+    segment: SegmentId,
+    change: impl FnOnce(&mut Label),
+    title: impl FnOnce(&str) -> String,
+) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    let Some((id, _)) = active(s) else { return effects };
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let Some(before) = document.label(segment) else { return effects };
+    let mut after = before.clone();
+    change(&mut after);
+    if after == before {
+        return effects;
+    }
+    let title = title(&before.name);
+    let edit = DocumentEdit::Label { segment, before, after };
+    document.carry_out(&edit);
+    effects.extend(gesture(s, id, Gesture { title, amount: 0.0, edit }));
+    effects
 }
 
 /// Shows or hides.
@@ -69,9 +108,10 @@ pub(super) fn set_visible(s: &mut Session, segment: SegmentId, on: bool) -> Vec<
 
 /// Deletes a segment.
 pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
+    let mut effects = stroke_end(s);
+    let Some((id, _)) = active(s) else { return effects };
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return effects };
     let before = document.segments[place].clone();
     if before.locked {
         s.tell(
@@ -80,23 +120,13 @@ pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
             "The segment is locked.",
             &format!("Unlock {} to delete it.", before.name),
         );
-        return Vec::new();
+        return effects;
     }
     let title = format!("Deleted {}", before.name);
     let edit = DocumentEdit::Segments { before: vec![(place, before)], after: Vec::new() };
     document.carry_out(&edit);
-    gesture(s, id, Gesture { title, amount: 0.0, edit })
-}
-
-/// Takes a model's segment as the reader's finding.
-pub(super) fn accept(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    if !document.proposed.remove(&segment) {
-        return Vec::new();
-    }
-    document.unsaved += 1;
-    segment_meta(s, id, segment)
+    effects.extend(gesture(s, id, Gesture { title, amount: 0.0, edit }));
+    effects
 }
 
 /// Begins a stroke; an image without a segment gets one.
@@ -162,8 +192,7 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     let Some(id) = s.documents.iter().find(|(_, d)| d.stroke.is_some()).map(|(id, _)| *id) else {
         return Vec::new();
     };
-    let unit = volume_unit(s, id);
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get_mut(&id)) else { return Vec::new() };
     let Some(stroke) = document.stroke.take() else { return Vec::new() };
     let Some(target) = document.segment_mut(stroke.segment) else { return Vec::new() };
     target.mask.compact();
@@ -171,7 +200,7 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     if changes.is_empty() {
         return Vec::new();
     }
-    let amount = (target.mask.count() as f64 - stroke.before.count() as f64) * unit;
+    let amount = amount(open, &target.mask) - amount(open, &stroke.before);
     let edited_before = target.edited;
     target.edited = true;
     let title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
@@ -209,27 +238,25 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
     let gesture = if back { document.history.undo() } else { document.history.redo() };
     let Some(gesture) = gesture else { return effects };
     document.carry_out(&gesture.edit);
-    document.unsaved += 1;
+    document.count_unsaved(&gesture.edit);
     effects.push(Effect::Journal(records_of(s, id, &gesture.edit)));
     effects
 }
 
 /// Notes a person's gesture that has been carried out: undo list, unsaved count, journal.
 pub(super) fn gesture(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
-    note(s, id, gesture, 1)
+    if let Some(document) = s.documents.get_mut(&id) {
+        document.count_unsaved(&gesture.edit);
+    }
+    arrival(s, id, gesture)
 }
 
 /// Notes a change that is no work of a person: a model's result, masks from a file. It can be undone and is in the
 /// journal, but nobody loses anything without it.
 pub(super) fn arrival(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
-    note(s, id, gesture, 0)
-}
-
-fn note(s: &mut Session, id: StackId, gesture: Gesture, unsaved: usize) -> Vec<Effect> {
     let edit = gesture.edit.clone();
     if let Some(document) = s.documents.get_mut(&id) {
         document.history.push(gesture);
-        document.unsaved += unsaved;
     }
     vec![Effect::Journal(records_of(s, id, &edit))]
 }
@@ -258,7 +285,13 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             }
             for (place, segment) in after {
                 let proposed = document.proposed.contains(&segment.id);
-                records.extend(super::study::segment_records(&open.key, *place, segment, proposed));
+                records.extend(Record::of_segment(&open.key, *place, segment, proposed));
+            }
+        }
+        DocumentEdit::Label { segment, .. } => {
+            if let Some(place) = document.segments.iter().position(|x| x.id == *segment) {
+                let record = SegmentRecord::of(&document.segments[place], document.proposed.contains(segment));
+                records.push(Record::Segment { stack: open.key.clone(), place, segment: Box::new(record) });
             }
         }
         DocumentEdit::Annotation { .. } => records.push(Record::Annotations {
@@ -266,34 +299,29 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         }),
     }
-    records.push(Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved });
+    records.push(Record::unsaved(open.key.clone(), document));
     records
 }
 
-fn segment_meta(s: &Session, id: StackId, segment: SegmentId) -> Vec<Effect> {
-    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
-    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
-    let record = Box::new(SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment)));
-    vec![Effect::Journal(vec![
-        Record::Opened { paths: s.library.paths.clone() },
-        Record::Segment { stack: open.key.clone(), place, segment: record },
-        Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved },
-    ])]
-}
-
-/// Saves the segments of the active stack.
-pub(super) fn save(s: &mut Session, path: PathBuf) -> Vec<Effect> {
+/// Saves the segments of a stack: that of the active viewport unless one is named.
+pub(super) fn save(s: &mut Session, to: SaveTo<StackId>) -> Vec<Effect> {
     let mut effects = stroke_end(s);
-    let Some(open) = s.active_stack().and_then(|id| s.library.stack(id)) else { return effects };
-    let (id, info, series) = (open.id, Arc::clone(&open.info), Arc::clone(&open.series));
+    let Some(id) = to.of.or_else(|| s.active_stack()) else { return effects };
+    let Some(open) = s.library.stack(id) else {
+        // It was closed while the dialog was open.
+        let detail = "Its series was closed. What was drawn is in the journal; open the series again to save it.";
+        s.tell(Severity::Warning, ProblemPlace::Masks, "Not saved.", detail);
+        return effects;
+    };
+    let (info, series) = (Arc::clone(&open.info), Arc::clone(&open.series));
     let Some(document) = s.documents.get(&id) else { return effects };
     let segments: Vec<Segment> = document.segments.iter().filter(|x| x.mask.count() > 0).cloned().collect();
-    let (revision, gestures) = (document.revision, document.unsaved);
+    let (revision, gestures) = (document.revision, document.unsaved_masks);
     if segments.is_empty() {
         s.tell(Severity::Warning, ProblemPlace::Masks, "Nothing to save.", "No segment of this series holds a voxel.");
         return effects;
     }
-    let spec = SaveSegSpec { path, stack: id, info, series, segments, revision, gestures };
+    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, revision, gestures };
     effects.push(s.start_job(JobKind::SaveSeg, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
     effects
 }
@@ -315,15 +343,14 @@ fn active_document(s: &mut Session) -> Option<&mut Document> {
     s.documents.get_mut(&id)
 }
 
-/// What one voxel counts in the lists: mL in volumes, mm² (or pixels) on single images.
+/// How much a mask on a stack holds in the lists: mL in volumes, mm² (or pixels) on single images.
 #[must_use]
-pub fn volume_unit(s: &Session, id: StackId) -> f64 {
-    s.library.stack(id).map_or(1.0, |open| {
-        if open.info.is_volume && open.in_patient {
-            open.geometry().voxel_volume_mm3() / 1000.0
-        } else {
-            let [rows, columns, _] = open.geometry().spacing_mm();
-            rows * columns
-        }
-    })
+pub fn amount(open: &OpenStack, mask: &Mask) -> f64 {
+    let g = open.geometry();
+    if !(open.info.is_volume && open.in_patient) {
+        let [rows, columns, _] = g.spacing_mm();
+        return mask.count() as f64 * rows * columns;
+    }
+    let voxels = |k: usize| mask.plane(k).map_or(0.0, |p| p.count() as f64);
+    mask.occupied().map(|k| voxels(k) * g.voxel_volume_of_slice_mm3(k)).sum::<f64>() / 1000.0
 }

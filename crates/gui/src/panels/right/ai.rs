@@ -170,10 +170,12 @@ fn made_by<'a>(document: Option<&'a Document>, model: &str) -> Vec<&'a Segment> 
 
 /// From right to left: the eye, the time that the last run took, or the button that runs it.
 fn actions(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo) {
-    let result = cx.session.results.iter().rev().find(|r| r.stack == open.id && r.model == model.id);
     let made = made_by(cx.session.document(open.id), &model.id);
     let shown = open.plane_stack(cx.session.workspace.active_view().plane);
     let frame = shown.stored_slice(cx.session.workspace.active_view().index);
+    // Each frame keeps its result; that of the frame on the screen is what counts here.
+    let results = || cx.session.results.iter().rev().filter(|r| r.stack == open.id && r.model == model.id);
+    let result = results().find(|r| Some(r.frame) == frame).or_else(|| results().next());
     ui.spacing_mut().item_spacing.x = 4.0;
     let mut rerun = None;
     if let Some(result) = result {

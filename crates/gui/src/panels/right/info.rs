@@ -10,7 +10,7 @@ use crate::fonts::{Weight, font};
 use crate::icons;
 use crate::panels::amount::minus;
 use crate::panels::parts::{NOTE, TABLE, count, words};
-use crate::panels::tool_options::millimetres;
+use crate::panels::tool_options::{millimetres, step};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Tone, empty_state, section, wrapped_text};
 
@@ -125,8 +125,7 @@ fn geometry(open: &OpenStack) -> Lines {
             format!("{rows:.3} × {columns:.3} mm (down × across)")
         }
     });
-    let step = (info.is_volume && open.in_patient)
-        .then(|| millimetres(open.plane_stack(open.acquired_plane()).step_mm().length()));
+    let step = (info.is_volume && open.in_patient).then(|| step(&open.plane_stack(open.acquired_plane())));
     let thickness = info.thickness_mm.map(millimetres);
     let letters = open.edge_letters(open.acquired_plane());
     let orientation = if letters.iter().all(String::is_empty) {
@@ -141,7 +140,7 @@ fn geometry(open: &OpenStack) -> Lines {
         Calibration::User => "by the user",
         Calibration::None => "none: lengths are in pixels",
     };
-    let frame = if open.series.frame_of_reference.is_empty() {
+    let frame = if open.info.frame_of_reference.is_empty() {
         "no: other series cannot be linked to it"
     } else {
         "yes: series of the same one are linked"

@@ -6,7 +6,7 @@ use lightbox_core::{Segment, SegmentId};
 use lightbox_session::document::DocumentEdit;
 use lightbox_session::problem::ProblemPlace;
 use lightbox_session::workspace::MaskStyle;
-use lightbox_session::{Command, Document, JobKind, OpenStack};
+use lightbox_session::{Command, Document, JobKind, OpenStack, StackId};
 
 use super::{between, body, part};
 use crate::cx::{Cx, DialogRequest, Out};
@@ -58,7 +58,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         });
         return;
     };
-    foot(ui, cx, out, document);
+    foot(ui, cx, out, open.id, document);
     body(ui, |ui| {
         part(ui, |ui| {
             segments(ui, cx, out, open, document);
@@ -141,7 +141,7 @@ fn more(ui: &mut Ui, out: &mut Out, document: &Document) {
             out.command(Command::DeleteSegment(segment.id));
         }
         menu_line(ui);
-        let all: Vec<SegmentId> = document.proposed.iter().copied().collect();
+        let all: Vec<SegmentId> = document.waiting().map(|s| s.id).collect();
         let none = if all.is_empty() { "none waits" } else { "" };
         if menu_item(ui, Row::new("Accept all proposed").icon(icons::CHECK).disabled(none)) {
             all.iter().for_each(|id| out.command(Command::AcceptSegment(*id)));
@@ -269,14 +269,9 @@ fn swatch(ui: &mut Ui, out: &mut Out, segment: &Segment, place: Rect) {
     });
 }
 
-/// The fill that is really drawn while the reader has chosen none: less on a projection, where structures overlap.
-fn usual_fill(open: &OpenStack) -> f32 {
-    if open.info.is_volume && open.in_patient { 0.26 } else { 0.13 }
-}
-
 fn style(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
     let style = cx.session.workspace.masks;
-    let mut fill = f64::from(style.fill.unwrap_or_else(|| usual_fill(open)));
+    let mut fill = f64::from(crate::textures::fill_of(cx.session, open));
     let text = format!("{:.0} %", fill * 100.0);
     let slider = Slider::new("Fill of masks", &mut fill, 0.0, 1.0).step(0.01).label("Fill", 48.0).text(&text, 32.0);
     if ui.add(slider.line("0 leaves the outline alone.")).changed() {
@@ -342,8 +337,8 @@ fn history(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, document: 
     } else {
         paragraph(ui, "Nothing was changed yet.", TABLE, cx.tokens.t3);
     }
-    if document.unsaved > 0 {
-        let text = match document.unsaved {
+    if document.has_unsaved_work() {
+        let text = match document.unsaved() {
             1 => "1 gesture since the last save, in the journal".to_owned(),
             n => format!("{n} gestures since the last save, in the journal"),
         };
@@ -359,7 +354,7 @@ fn journal(ui: &mut Ui, cx: &Cx<'_>, text: &str) {
     });
 }
 
-fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, document: &Document) {
+fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, stack: StackId, document: &Document) {
     Panel::bottom("foot of the masks").frame(Frame::new()).show_separator_line(false).exact_size(FOOT_PT).show(
         ui,
         |ui| {
@@ -379,10 +374,10 @@ fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, document: &Document) {
                 let reason = if any { "" } else { "No segment holds a voxel." };
                 let button = Button::new("Save SEG").icon(icons::FLOPPY_DISK).primary().disabled(reason);
                 if row.add(button).clicked() {
-                    out.dialog(DialogRequest::SaveSeg);
+                    out.dialog(DialogRequest::SaveSeg(stack));
                 }
             }
-            let told = match (saving, &document.saved, document.unsaved) {
+            let told = match (saving, &document.saved, document.unsaved_masks) {
                 (true, ..) => "Writing, then reading back".to_owned(),
                 (false, Some(saved), 0) => saved.clone(),
                 (false, Some(saved), n) => format!("{saved} {} since.", count(n, "change")),

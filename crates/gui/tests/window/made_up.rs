@@ -59,6 +59,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
     .expect("a regular geometry");
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: side,
         rows: side,
         frames: frames(count, step_mm, 0..0),
@@ -78,6 +79,7 @@ fn volume(side: usize, pixel_mm: f64, count: usize, step_mm: f64, unit: &str) ->
 fn projection() -> Stack {
     Stack {
         key: String::new(),
+        frame_of_reference: String::new(),
         columns: 1152,
         rows: 1152,
         frames: vec![FrameRef { position: None, ..frames(1, 1.0, 0..0).remove(0) }],
@@ -141,7 +143,8 @@ pub fn session() -> (Session, Stacks) {
     s.models = models();
     let mut ct = volume(512, 0.8, 268, 1.25, "HU");
     ct.windows = vec![("Lung".into(), Window::new(1500.0, -600.0))];
-    let ct = s.library.add(study("1.1", "2026-11-18", "CT thorax, contrast", vec![series("1.1.1", "CT", "Axial lung", ct)]));
+    let ct =
+        s.library.add(study("1.1", "2026-11-18", "CT thorax, contrast", vec![series("1.1.1", "CT", "Axial lung", ct)]));
     let xray = Series { view: "PA".into(), ..series("1.2.1", "DX", "Chest PA", projection()) };
     let xray = s.library.add(study("1.2", "2026-11-18", "X-ray chest", vec![xray]));
     let mut head = volume(256, 1.0, 173, 1.0, "");
@@ -212,6 +215,11 @@ pub fn with_lungs() -> (Session, Stacks) {
 pub fn with_report() -> (Session, Stacks) {
     let (mut s, stacks) = with_lungs();
     s.apply(Command::DraftReport);
-    s.apply(Command::InsertSentence { section: 1, sentence: 9, text: "No pleural effusion. No pneumothorax.".into() });
+    s.apply(Command::InsertSentence {
+        section: 1,
+        sentence: 9,
+        text: "No pleural effusion. No pneumothorax.".into(),
+        study: None,
+    });
     (s, stacks)
 }

@@ -131,7 +131,7 @@ fn names_in_many_alphabets() {
         ("\\ISO 2022 IR 87", b"=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "山田, 太郎"),
         // JIS X 0212, which few decoders have: the supplementary kanji 丂 and 丄.
         ("\\ISO 2022 IR 159", b"=\x1b$(D\x30\x21\x1b(B^\x1b$(D\x30\x22\x1b(B", "丂, 丄"),
-        ("\\ISO 2022 IR 149", b"=\x1b$)C\xd1\xce^\x1b$)C\xd4\xd7", "金, 東"),
+        ("\\ISO 2022 IR 149", b"=\x1b$)C\xd1\xce^\x1b$)C\xd4\xd7", "吉, 洞"),
         ("\\ISO 2022 IR 58", b"=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1", "王, 小"),
         ("ISO 2022 IR 6\\ISO 2022 IR 127\\ISO 2022 IR 126", b"\x1b-F\xc4\xe9\xef\x1b-G\xe2\xc7", "Διοقا"),
         // No set is told, yet UTF-8 proves itself.

@@ -91,6 +91,16 @@ fn the_demo_is_drawn_where_there_is_no_display_and_its_files_are_read_by_the_oth
     let seg = run.dir.path().join("found").join(result["inputs"][0]["seg"].as_str().unwrap());
     let out = run.lightbox(&["render", file, "--overlay", seg.to_str().unwrap(), "--out", "r.png"]);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+
+    // A picture with another theme and a stroke leaves the reader's settings and journal as they were.
+    let settings = run.dir.path().join("cache/settings.json");
+    std::fs::write(&settings, r#"{"theme": "Dark"}"#).unwrap();
+    let script = r#"[{"set_theme": "Light"}, {"add_segment": {"name": "Drawn for a picture"}}]"#;
+    std::fs::write(run.dir.path().join("script.json"), script).unwrap();
+    let out = run.lightbox(&["screenshot", file, "--out", "s.png", "--size", "960x600", "--script", "script.json"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(std::fs::read_to_string(&settings).unwrap(), r#"{"theme": "Dark"}"#);
+    assert!(!run.dir.path().join("cache/journal").exists());
 }
 
 fn find(dir: &Path, folder: &str) -> std::path::PathBuf {

@@ -274,6 +274,41 @@ fn names_colours_locks_and_acceptance_are_undone_and_redone() {
     assert!(!desk.session.document(id).expect("there").proposed.contains(&thing));
 }
 
+#[test]
+fn a_loaded_mask_lies_on_the_series_that_it_names_though_another_has_the_same_grid() {
+    let dir = tempfile::tempdir().unwrap();
+    let (desk, _) = demo(&dir.path().join("first"), "CT");
+    // The CT a second time, as another series of the same study on the same grid.
+    let (ct, twin) = (dir.path().join("ct"), dir.path().join("twin"));
+    fs::create_dir_all(&ct).unwrap();
+    fs::create_dir_all(&twin).unwrap();
+    let open = desk.stack("CT");
+    for (n, frame) in open.info.frames.iter().enumerate() {
+        let bytes = fs::read(frame.source.to_string()).unwrap();
+        fs::write(ct.join(format!("{n:04}.dcm")), &bytes).unwrap();
+        let bytes = renamed(&bytes, &open.series.uid);
+        fs::write(twin.join(format!("{n:04}.dcm")), renamed(&bytes, &frame.sop_instance_uid)).unwrap();
+    }
+    let series = open.series.uid.clone();
+    for other in [false, true] {
+        let mut desk = Desk::new(&dir.path().join(format!("desk {other}")));
+        desk.send(Command::Open(vec![ct.clone(), twin.clone()]));
+        let all: Vec<(StackId, bool)> = desk.session.library.stacks().map(|s| (s.id, s.series.uid != series)).collect();
+        assert_eq!(all.len(), 2);
+        let drawn_on = all.iter().find(|(_, twin)| *twin == other).expect("there").0;
+        desk.send(Command::Show { slot: Some(0), stack: drawn_on });
+        dab(&mut desk, 20.0, 30.0);
+        let seg = dir.path().join(format!("{other}.dcm"));
+        desk.send(Command::SaveSeg(seg.clone().into()));
+        desk.send(Command::LoadSeg(seg));
+        for (id, _) in &all {
+            let segments = desk.session.document(*id).map_or(0, |d| d.segments.len());
+            assert_eq!(segments, if *id == drawn_on { 2 } else { 0 }, "{:?}", desk.messages());
+        }
+        assert!(desk.messages().iter().any(|m| m.starts_with("1 segment loaded.")), "{:?}", desk.messages());
+    }
+}
+
 /// The same bytes with the last digit of a UID changed, so that nothing moves.
 pub(crate) fn renamed(bytes: &[u8], uid: &str) -> Vec<u8> {
     let (head, last) = uid.split_at(uid.len() - 1);

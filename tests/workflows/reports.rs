@@ -133,7 +133,7 @@ fn a_confirmed_sentence_does_not_keep_numbers_of_a_mask_that_was_changed() {
     let at = desk.at(20.0, 20.0);
     desk.send(Command::StrokeBegin { slot: None, at, erase: false });
     desk.send(Command::StrokeEnd);
-    desk.send(Command::DraftReport);
+    // Nobody asked for a new draft: the change alone puts the sentence back.
     let path = dir.path().join("report.txt");
     desk.send(Command::SaveReport(path.clone().into()));
     let saved = fs::read_to_string(&path).expect("the technique is confirmed");
@@ -141,9 +141,20 @@ fn a_confirmed_sentence_does_not_keep_numbers_of_a_mask_that_was_changed() {
     let now = desk.session.report().document.sentence(share.id).expect("there").clone();
     assert_eq!((now.state, now.replaces.as_ref()), (SentenceState::Proposed, Some(&share.text)));
     assert_ne!(now.text, share.text);
+    // Taken back, the sentence is what the reader had confirmed; done again, it waits again.
+    desk.send(Command::Undo);
+    let taken_back = desk.session.report().document.sentence(share.id).expect("there").clone();
+    assert_eq!((taken_back.state, &taken_back.text), (SentenceState::Accepted, &share.text));
+    desk.send(Command::Redo);
     desk.send(Command::AcceptSentence(share.id));
     desk.send(Command::SaveReport(path.clone().into()));
     assert!(fs::read_to_string(&path).expect("saved").contains(&now.text));
+    // Without the mask there is nothing that it says.
+    desk.send(Command::DeleteSegment(lungs[0]));
+    let lost = desk.session.report().document.sentence(share.id).expect("there").clone();
+    assert_eq!((lost.state, lost.replaces), (SentenceState::Proposed, Some(now.text)));
+    desk.send(Command::SaveReport(path.clone().into()));
+    assert!(!fs::read_to_string(&path).expect("saved").contains("of the lung area"));
 }
 
 #[test]

@@ -192,3 +192,22 @@ async fn choose(request: &DialogRequest) -> Vec<PathBuf> {
         DialogRequest::SaveReport(_) => one(dialog.set_file_name("report.txt").save_file().await),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lightbox_session::StackId;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_names_what_was_on_the_screen_when_the_dialog_opened() {
+        let path = PathBuf::from("a");
+        let paths = || vec![path.clone()];
+        let seg = SaveTo { path: path.clone(), of: Some(StackId(3)) };
+        assert_eq!(command(DialogRequest::SaveSeg(StackId(3)), paths()), [Command::SaveSeg(seg)]);
+        let text = SaveTo { path: path.clone(), of: Some("1.2".to_owned()) };
+        assert_eq!(command(DialogRequest::SaveReport("1.2".to_owned()), paths()), [Command::SaveReport(text)]);
+        assert_eq!(command(DialogRequest::OpenFiles, paths()), [Command::Open(paths())]);
+        assert_eq!(command(DialogRequest::SaveSeg(StackId(3)), Vec::new()), []);
+    }
+}

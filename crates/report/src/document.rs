@@ -269,6 +269,38 @@ impl ReportDocument {
         }
     }
 
+    /// Compares what is said about findings with a new draft of all of them. Sentences whose finding says something else
+    /// follow as in [`Self::merge`]; those whose finding is gone are dropped if nobody had confirmed them, else they wait
+    /// for the reader again. Nothing is added. Whether anything changed.
+    pub fn recheck(&mut self, draft: &Self) -> bool {
+        let before = self.sections.clone();
+        let new: Vec<(&str, &Sentence)> =
+            draft.sections.iter().flat_map(|x| x.sentences.iter().map(|s| (x.title.as_str(), s))).collect();
+        let known: Vec<Sentence> = self.sentences().filter(|x| !x.finding_ids.is_empty()).cloned().collect();
+        for sentence in known {
+            match new.iter().find(|(_, n)| n.is_about_finding_of(&sentence)) {
+                Some((title, n)) => {
+                    let held = self.sections.iter().find(|x| x.sentences.iter().any(|y| y.id == sentence.id));
+                    let title = held.map_or_else(|| (*title).to_owned(), |x| x.title.clone());
+                    self.merge_sentence(&title, n);
+                }
+                None => self.lose(sentence.id),
+            }
+        }
+        self.sections != before
+    }
+
+    /// The finding of a sentence is gone.
+    fn lose(&mut self, id: SentenceId) {
+        for section in &mut self.sections {
+            section.sentences.retain(|x| x.id != id || x.state != SentenceState::Proposed || x.replaces.is_some());
+            for x in section.sentences.iter_mut().filter(|x| x.id == id && x.is_confirmed()) {
+                x.replaces = Some(x.text.clone());
+                x.state = SentenceState::Proposed;
+            }
+        }
+    }
+
     fn merge_sentence(&mut self, title: &str, new: &Sentence) {
         let target = self.sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
             self.sections.push(Section { title: title.to_owned(), sentences: Vec::new() });

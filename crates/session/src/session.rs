@@ -119,14 +119,31 @@ impl Session {
 
     /// Carries out a command. What has to happen outside the state comes back.
     pub fn apply(&mut self, command: Command) -> Vec<Effect> {
-        let effects = crate::apply::apply(self, command);
+        let before = self.drawn();
+        let mut effects = crate::apply::apply(self, command);
+        effects.extend(self.recheck_report(before));
         crate::apply::keep::catch_up(self, effects)
     }
 
     /// Takes what a job tells. Events of jobs that are over are dropped, but for results that cannot hurt.
     pub fn on_event(&mut self, event: JobEvent) -> Vec<Effect> {
-        let effects = crate::apply::events::on_event(self, event);
+        let before = self.drawn();
+        let mut effects = crate::apply::events::on_event(self, event);
+        effects.extend(self.recheck_report(before));
         crate::apply::keep::catch_up(self, effects)
+    }
+
+    /// Changes with whatever is drawn or measured on any stack.
+    fn drawn(&self) -> (usize, u64) {
+        (self.documents.len(), self.documents.values().map(|d| d.revision).sum())
+    }
+
+    /// Holds the reports against the image once a change of it is whole, not at each point of a stroke.
+    fn recheck_report(&mut self, before: (usize, u64)) -> Vec<Effect> {
+        if self.drawn() == before || self.documents.values().any(|d| d.stroke.is_some()) {
+            return Vec::new();
+        }
+        crate::apply::report::recheck(self)
     }
 
     /// The document of a stack, if anything was drawn on it.

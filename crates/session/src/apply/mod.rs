@@ -3,7 +3,7 @@
 mod annotate;
 pub(crate) mod events;
 pub(crate) mod keep;
-mod report;
+pub(crate) mod report;
 mod results;
 pub(crate) mod segment;
 mod study;

@@ -50,6 +50,32 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
     }
 }
 
+/// After a change of masks or measurements: what the report says of them is compared with what they are now. A number that
+/// is no longer that of the image does not stay in the text unseen.
+pub(crate) fn recheck(s: &mut Session) -> Vec<Effect> {
+    let rests_on_findings = |r: &crate::session::ReportState| r.document.sentences().any(|x| !x.finding_ids.is_empty());
+    let studies: Vec<String> =
+        s.reports.iter().filter(|(_, r)| rests_on_findings(r)).map(|(study, _)| study.clone()).collect();
+    let mut effects = Vec::new();
+    for study in studies {
+        // A closed study keeps its report as it is: nothing on it can change.
+        let Some(stack) = s.library.stacks().find(|e| e.study_uid == study).map(|e| e.id) else { continue };
+        let findings = crate::findings::gather(s, stack);
+        let Ok(mut draft) = lightbox_report::draft::draft(&findings, None) else { continue };
+        for sentence in draft.sections.iter_mut().flat_map(|x| &mut x.sentences) {
+            sentence.state = SentenceState::Proposed;
+            sentence.sources.extend(crate::findings::whence(s, &study, &sentence.finding_ids));
+        }
+        let Some(report) = s.reports.get_mut(&study) else { continue };
+        if report.document.recheck(&draft) {
+            report.findings = findings;
+            report.unsaved += 1;
+            effects.extend(note(s, &study));
+        }
+    }
+    effects
+}
+
 /// Changes the report that holds a sentence by one of its own operations.
 pub(super) fn change(
     s: &mut Session,

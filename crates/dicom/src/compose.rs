@@ -15,8 +15,8 @@ use lightbox_core::label::Code;
 /// Explicit VR Little Endian.
 pub(crate) const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 /// Identifies this implementation in group 0002; a 2.25 UID made once.
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.171923884503927184416023915508713324501";
-const IMPLEMENTATION_VERSION: &str = concat!("LIGHTBOX_", env!("CARGO_PKG_VERSION"));
+pub(crate) const IMPLEMENTATION_CLASS_UID: &str = "2.25.171923884503927184416023915508713324501";
+pub(crate) const IMPLEMENTATION_VERSION: &str = concat!("LIGHTBOX_", env!("CARGO_PKG_VERSION"));
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +179,7 @@ pub(crate) fn fresh_uid() -> String {
     ]))
 }
 
-fn uid_from(bits: u128) -> String {
+pub(crate) fn uid_from(bits: u128) -> String {
     // The bits of a UUID of version 8 (RFC 9562): "custom".
     let uuid = bits & !(0xF << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
     format!("2.25.{uuid}")
@@ -196,7 +196,7 @@ pub(crate) fn now_utc() -> (String, String) {
 
 /// Year, month and day of the given number of days after 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let era = z / 146_097;
     let day_of_era = z % 146_097;
@@ -267,6 +267,22 @@ impl Beside {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the file its name, unless something already has it.
+    pub(crate) fn place(self, target: &Path) -> Result<(), WriteFault> {
+        // A second name fails where one is; where there are no second names (FAT), an empty file holds the place.
+        match std::fs::hard_link(&self.path, target) {
+            // Dropped, the first name goes.
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(WriteFault::Io { doing: "naming the file", source: e })
+            }
+            Err(_) => {
+                File::create_new(target).map_err(WriteFault::io("naming the file"))?;
+                self.replace(target)
+            }
+        }
     }
 
     /// Replaces the target in one step.

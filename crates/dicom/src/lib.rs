@@ -1,5 +1,6 @@
 //! Reads and writes DICOM and the other image files; the only crate that knows a tag.
 
+pub mod anonymize;
 mod archive;
 mod attr;
 mod bytes;

@@ -40,7 +40,7 @@ pub(crate) enum Outcome {
     Directory(Vec<PathBuf>, Vec<Skipped>),
 }
 
-const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
+pub(crate) const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Files that are looked at between two calls of the progress function.
 const CHUNK: usize = 256;
 const DEEPEST_FOLDER: usize = 64;
@@ -103,16 +103,16 @@ impl Pending {
 }
 
 /// Folders and files still to come.
-struct Walk {
+pub(crate) struct Walk {
     /// In reverse: the next is the last.
     pending: Vec<Pending>,
     folders: HashSet<PathBuf>,
     files: HashSet<PathBuf>,
-    skipped: Vec<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 impl Walk {
-    fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         Self {
             pending: paths.iter().rev().cloned().map(Pending::new).collect(),
             folders: HashSet::new(),
@@ -121,7 +121,7 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, files: Vec<PathBuf>) {
+    pub(crate) fn add(&mut self, files: Vec<PathBuf>) {
         self.pending.extend(files.into_iter().rev().map(Pending::new));
     }
 
@@ -130,7 +130,7 @@ impl Walk {
     }
 
     /// The next files, at most a chunk.
-    fn next_chunk(&mut self) -> Vec<PathBuf> {
+    pub(crate) fn next_chunk(&mut self) -> Vec<PathBuf> {
         let mut out = Vec::new();
         while out.len() < CHUNK {
             let Some(Pending { path, depth, real }) = self.pending.pop() else { break };
@@ -275,7 +275,7 @@ fn one(bytes: Bytes, source: Source, path: Option<&Path>) -> Outcome {
 
 /// The files of a DICOMDIR (PS3.10 8.6, PS3.3 F.3). The records are taken in the order in which they stand: their offsets
 /// form a tree that says nothing more about which files there are, and may form a cycle.
-fn directory(file: &DicomFile, path: &Path) -> Outcome {
+pub(crate) fn directory(file: &DicomFile, path: &Path) -> Outcome {
     let folder = path.parent().unwrap_or(Path::new("."));
     let root = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     let (mut files, mut skipped) = (Vec::new(), Vec::new());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lightbox_dicom::anonymize::Rectangle;
 
 /// Lightbox: a radiology viewer with embedded AI. For research and education, not for diagnostic use.
 #[derive(Debug, Parser)]
@@ -129,20 +130,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// De-identifies (not built yet).
-    Anonymize {
-        /// Files, folders, ZIPs.
-        paths: Vec<PathBuf>,
-        /// Folder for the copies.
-        #[arg(long)]
-        out: Option<PathBuf>,
-        /// Profile.
-        #[arg(long)]
-        profile: Option<String>,
-        /// Report of what was done.
-        #[arg(long)]
-        report: Option<PathBuf>,
-    },
+    /// Writes de-identified copies (PS3.15 Annex E).
+    Anonymize(Anonymize),
     /// DICOM over the network (not built yet).
     Pacs {
         /// query, retrieve or store, and what they need.
@@ -290,6 +279,53 @@ pub(crate) struct Infer {
     pub(crate) raw: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Anonymize {
+    /// Files, folders, ZIPs, or a DICOMDIR.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folder for the copies; new or empty.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Profile.
+    #[arg(long, default_value = "basic", value_parser = ["basic"])]
+    pub(crate) profile: String,
+    /// An option of the profile; repeatable.
+    #[arg(long = "option", value_parser = ANONYMIZE_OPTIONS)]
+    pub(crate) options: Vec<String>,
+    /// Rectangle to be blanked in every image, in pixels: X,Y,WIDTH,HEIGHT; with `--option clean-pixel-data`; repeatable.
+    #[arg(long = "mask", value_parser = rectangle)]
+    pub(crate) masks: Vec<Rectangle>,
+    /// Secret of at least 8 characters: with the same one, patients and UIDs get the same new names in a later run.
+    /// Without it they get names that nobody can repeat.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// JSON report of what was done, without identifiers.
+    #[arg(long)]
+    pub(crate) report: Option<PathBuf>,
+}
+
+const ANONYMIZE_OPTIONS: [&str; 11] = [
+    "clean-pixel-data",
+    "clean-graphics",
+    "clean-structured-content",
+    "clean-descriptors",
+    "retain-full-dates",
+    "retain-modified-dates",
+    "retain-patient-characteristics",
+    "retain-device-identity",
+    "retain-uids",
+    "retain-safe-private",
+    "retain-institution-identity",
+];
+
+impl std::fmt::Debug for Anonymize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key is a secret.
+        f.debug_struct("Anonymize").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Cases {
     Test,
@@ -376,6 +412,14 @@ fn size(text: &str) -> Result<[u32; 2], String> {
     match (side(parts.0), side(parts.1)) {
         (Some(w), Some(h)) => Ok([w, h]),
         _ => Err("both sides are whole numbers from 64 to 8192".into()),
+    }
+}
+
+fn rectangle(text: &str) -> Result<Rectangle, String> {
+    let numbers: Option<Vec<u32>> = text.split(',').map(|t| t.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x, y, width, height]) if width > 0 && height > 0 => Ok(Rectangle { x, y, width, height }),
+        _ => Err("write it as X,Y,WIDTH,HEIGHT in pixels, as in 0,0,512,40".into()),
     }
 }
 

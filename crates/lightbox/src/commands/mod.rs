@@ -1,5 +1,6 @@
 //! The commands, one room each.
 
+mod anonymize;
 mod bench;
 mod images;
 mod infer;
@@ -38,7 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Seg { action }) => seg::run(action),
         Some(Command::Report { action }) => report::run(action),
         Some(Command::Ask { .. }) => not_yet("ask"),
-        Some(Command::Anonymize { .. }) => not_yet("anonymize"),
+        Some(Command::Anonymize(args)) => anonymize::run(&args),
         Some(Command::Pacs { .. }) => not_yet("pacs"),
         Some(Command::Bench { what, json }) => bench::run(&what, json),
     }

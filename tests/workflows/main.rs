@@ -8,3 +8,4 @@ mod kept;
 mod reading;
 mod recovery;
 mod reports;
+mod trial;

@@ -39,6 +39,16 @@ pub struct Decoded {
     pub notes: Vec<String>,
 }
 
+impl Decoded {
+    /// The note that says that a part of this frame's pixels is missing, if one does.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&str> {
+        // The words of the decoders: data that ends early, and a piece that claims more bytes than follow.
+        let words = ["cut off", "are missing", "data claims"];
+        self.notes.iter().find(|note| words.iter().any(|w| note.contains(w))).map(String::as_str)
+    }
+}
+
 /// Which frames of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameSelection {

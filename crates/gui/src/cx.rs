@@ -53,7 +53,7 @@ pub struct UiState {
     pub hover: Option<Hover>,
     /// The measurement whose handles are shown.
     pub selected: Option<(StackId, AnnotationId)>,
-    /// One sentence of the window's own, for the status bar: a dialog that could not open.
+    /// One sentence of the window's own, for the status bar, until the next press: why the hand did nothing.
     pub notice: Option<String>,
     /// Files are held over the window and would be opened.
     pub dropping: bool,
@@ -79,7 +79,7 @@ pub struct Hover {
     /// Position in mm by letters, `L 84.2  P 31.0  H 142.5`, or `x 118.4  y 246.0 mm at the detector` where the image is
     /// not placed in the patient, or in px without a calibration.
     pub position: String,
-    /// `voxel 141, 262, 87`, 0-based; empty outside.
+    /// `voxel 141, 262, 87`, or `pixel 141, 262` on a single image, 0-based; empty outside.
     pub voxel: String,
     /// Segments at that voxel, topmost first.
     pub segments: Vec<String>,
@@ -124,7 +124,9 @@ pub enum Request {
     Select(Option<(StackId, AnnotationId)>),
     /// The action of the table in `shortcuts`, as if its key were pressed.
     Action(crate::shortcuts::Action),
-    /// Forgets the window's own notice.
+    /// Says a sentence in the status bar, until the next press of a button.
+    Notice(String),
+    /// Forgets that sentence.
     DismissNotice,
 }
 

@@ -261,8 +261,11 @@ impl ReportDocument {
     /// report in work. A proposal that nobody touched follows the new numbers. A confirmed sentence whose finding says
     /// something else now waits for the reader again, with what it said in [`Sentence::replaces`]: numbers that are no
     /// longer those of the image must not stay in the text. A rejected sentence stays rejected.
+    ///
+    /// Sections of the draft that are empty come too: the reader writes into them.
     pub fn merge(&mut self, draft: &Self) {
         for section in &draft.sections {
+            self.section_of(&section.title);
             for sentence in &section.sentences {
                 self.merge_sentence(&section.title, sentence);
             }
@@ -301,11 +304,16 @@ impl ReportDocument {
         }
     }
 
-    fn merge_sentence(&mut self, title: &str, new: &Sentence) {
-        let target = self.sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
+    /// The section of a title; there is one afterwards.
+    fn section_of(&mut self, title: &str) -> usize {
+        self.sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
             self.sections.push(Section { title: title.to_owned(), sentences: Vec::new() });
             self.sections.len() - 1
-        });
+        })
+    }
+
+    fn merge_sentence(&mut self, title: &str, new: &Sentence) {
+        let target = self.section_of(title);
         let sentences = &mut self.sections[target].sentences;
         let known = sentences
             .iter()

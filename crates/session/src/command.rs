@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::annotation::AnnotationKind;
 use crate::ids::{AnnotationId, JobId, StackId};
-use crate::workspace::{BrushSettings, Layout, MaskStyle, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+use crate::workspace::{
+    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool,
+};
 
 /// A file to write, and what to write into it. In a script either `"FILE"`, which means what is active when the command
 /// is carried out, or `{"path": "FILE", "of": …}`.
@@ -174,6 +176,8 @@ pub enum Command {
     SetTool(Tool),
     /// Sets the brush.
     SetBrush(BrushSettings),
+    /// Chooses what the brush takes from other segments.
+    SetOverwrite(Overwrite),
     /// Adds a measurement on the plane that a viewport shows.
     AddAnnotation {
         /// Viewport.

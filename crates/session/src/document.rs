@@ -2,115 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lightbox_core::history::{Edit, History};
-use lightbox_core::label::{MASK_COLOURS, MaskOrigin, PlaneChange};
+use lightbox_core::history::History;
+use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
 use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::annotation::Annotation;
+pub use crate::gesture::{DocumentEdit, Gesture, Label, Step};
 use crate::ids::{AnnotationId, StackId};
-
-/// One thing that can be undone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gesture {
-    /// As the history lists it: `Brush, Right lung`.
-    pub title: String,
-    /// Change of the volume in mL (area in mm² on a single image), for the list.
-    pub amount: f64,
-    /// What it did.
-    pub edit: DocumentEdit,
-}
-
-/// What a gesture did to a document.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DocumentEdit {
-    /// Voxels of a segment. The flags say whether the segment counted as edited before and after.
-    Voxels {
-        /// The segment.
-        segment: SegmentId,
-        /// Slices that changed.
-        changes: Vec<PlaneChange>,
-        /// Edited by a person before.
-        edited_before: bool,
-        /// Edited by a person after.
-        edited_after: bool,
-    },
-    /// Segments put in (`after`) or taken out (`before`), with their place in the list.
-    Segments {
-        /// As it was: place and segment.
-        before: Vec<(usize, Segment)>,
-        /// As it is.
-        after: Vec<(usize, Segment)>,
-    },
-    /// What a segment is called, how it looks, and whether a person accepted it.
-    Label {
-        /// The segment.
-        segment: SegmentId,
-        /// As it was.
-        before: Label,
-        /// As it is.
-        after: Label,
-    },
-    /// A measurement, before and after.
-    Annotation {
-        /// As it was.
-        before: Option<Annotation>,
-        /// As it is.
-        after: Option<Annotation>,
-    },
-}
-
-/// What can be changed of a segment besides its voxels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
-    /// Name.
-    pub name: String,
-    /// Colour.
-    pub colour: Rgb,
-    /// Nothing may change its voxels.
-    pub locked: bool,
-    /// A model's, and nobody accepted it yet.
-    pub proposed: bool,
-}
-
-impl DocumentEdit {
-    /// Whether it is about a measurement, which no mask file holds.
-    #[must_use]
-    pub fn is_annotation(&self) -> bool {
-        matches!(self, Self::Annotation { .. })
-    }
-}
-
-impl Edit for Gesture {
-    fn inverted(&self) -> Self {
-        let edit = match &self.edit {
-            DocumentEdit::Voxels { segment, changes, edited_before, edited_after } => DocumentEdit::Voxels {
-                segment: *segment,
-                changes: changes.iter().map(PlaneChange::inverted).collect(),
-                edited_before: *edited_after,
-                edited_after: *edited_before,
-            },
-            DocumentEdit::Segments { before, after } => {
-                DocumentEdit::Segments { before: after.clone(), after: before.clone() }
-            }
-            DocumentEdit::Label { segment, before, after } => {
-                DocumentEdit::Label { segment: *segment, before: after.clone(), after: before.clone() }
-            }
-            DocumentEdit::Annotation { before, after } => {
-                DocumentEdit::Annotation { before: after.clone(), after: before.clone() }
-            }
-        };
-        Self { title: self.title.clone(), amount: -self.amount, edit }
-    }
-
-    fn bytes(&self) -> usize {
-        let segments = |list: &[(usize, Segment)]| list.iter().map(|(_, s)| s.mask.bytes() + 256).sum::<usize>();
-        128 + match &self.edit {
-            DocumentEdit::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
-            DocumentEdit::Segments { before, after } => segments(before) + segments(after),
-            DocumentEdit::Label { .. } | DocumentEdit::Annotation { .. } => 256,
-        }
-    }
-}
 
 /// A stroke that is being drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +17,8 @@ pub struct Stroke {
     pub segment: SegmentId,
     /// The mask before the stroke.
     pub before: Mask,
+    /// The segments that lose to it what it paints, as they were before.
+    pub others: Vec<(SegmentId, Mask)>,
     /// The last point.
     pub last: PatientPos,
     /// Clears instead of painting.
@@ -148,8 +48,21 @@ pub struct Document {
     pub unsaved_annotations: usize,
     /// The last save: time as `HH:MM`, and `n of n segments equal` as it was read back.
     pub saved: Option<String>,
+    /// Gestures that came back from the journal of an earlier session. They cannot be undone.
+    pub restored: usize,
+    masks: Depth,
+    measurements: Depth,
     next_segment: u32,
     next_annotation: u32,
+}
+
+/// Where the history stands against what is saved, so that taking a gesture back and doing it again count as nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Depth {
+    /// Gestures since the save that can be taken back.
+    above: usize,
+    /// Saved gestures that are taken back.
+    below: usize,
 }
 
 /// Memory that the undo history of one stack may take.
@@ -168,6 +81,9 @@ impl Default for Document {
             unsaved_masks: 0,
             unsaved_annotations: 0,
             saved: None,
+            restored: 0,
+            masks: Depth::default(),
+            measurements: Depth::default(),
             next_segment: 1,
             next_annotation: 1,
         }
@@ -275,6 +191,7 @@ impl Document {
                     (None, None) => {}
                 }
             }
+            DocumentEdit::Many(edits) => edits.iter().for_each(|edit| self.carry_out(edit)),
         }
     }
 
@@ -289,16 +206,60 @@ impl Document {
         self.annotations.push(annotation);
     }
 
-    /// Counts a gesture that has been carried out.
-    pub fn count_unsaved(&mut self, edit: &DocumentEdit) {
-        if !edit.is_annotation() {
-            self.unsaved_masks += 1;
-        } else if self.annotations.is_empty() {
+    /// Counts a gesture that has been carried out: how far the work is from what is saved.
+    pub fn count_unsaved(&mut self, gesture: &Gesture, step: Step) {
+        if step == Step::New {
+            self.forget_undone();
+        }
+        let of_masks = !gesture.edit.is_annotation();
+        let (count, depth) = if of_masks {
+            (&mut self.unsaved_masks, &mut self.masks)
+        } else {
+            (&mut self.unsaved_annotations, &mut self.measurements)
+        };
+        // What was saved and then taken back, or was not there when it was saved: one more; else one less.
+        let further = match step {
+            Step::New => {
+                depth.above += 1;
+                true
+            }
+            // A model's result counts nothing by itself; that it was taken away does.
+            Step::Undone if gesture.arrived => true,
+            Step::Redone if gesture.arrived => false,
+            Step::Undone if depth.above > 0 => {
+                depth.above -= 1;
+                false
+            }
+            Step::Undone => {
+                depth.below += 1;
+                true
+            }
+            Step::Redone if depth.below > 0 => {
+                depth.below -= 1;
+                false
+            }
+            Step::Redone => {
+                depth.above += 1;
+                true
+            }
+        };
+        *count = if further { *count + 1 } else { count.saturating_sub(1) };
+        if !of_masks && self.annotations.is_empty() {
             // The last one was deleted: nothing is left that could be lost.
             self.unsaved_annotations = 0;
-        } else {
-            self.unsaved_annotations += 1;
         }
+    }
+
+    /// What was taken back can no longer be done again: something else came in its place.
+    pub fn forget_undone(&mut self) {
+        self.masks.below = 0;
+        self.measurements.below = 0;
+    }
+
+    /// Masks were saved when so many gestures were unsaved.
+    pub fn masks_saved(&mut self, gestures: usize) {
+        self.unsaved_masks = self.unsaved_masks.saturating_sub(gestures);
+        self.masks = Depth { above: self.unsaved_masks, below: 0 };
     }
 
     /// Gestures that only the journal holds.
@@ -324,6 +285,7 @@ impl Document {
     #[must_use]
     pub(crate) fn closed(mut self) -> Self {
         self.history = History::new(HISTORY_BYTES);
+        (self.masks, self.measurements) = Default::default();
         self.stroke = None;
         self
     }

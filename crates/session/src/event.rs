@@ -1,9 +1,10 @@
 //! What jobs are asked to do, and what they tell.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lightbox_core::{Frame, Mask, Segment, VolumeGeometry, Window};
+use lightbox_core::{Frame, Mask, Segment, SegmentId, VolumeGeometry, Window};
 use lightbox_dicom::{Series, Stack, StudyIndex};
 
 use crate::ids::{JobId, StackId};
@@ -141,6 +142,8 @@ pub struct SaveSegSpec {
     pub series: Arc<Series>,
     /// The segments as they are now.
     pub segments: Vec<Segment>,
+    /// Those of a model that nobody accepted.
+    pub proposed: BTreeSet<SegmentId>,
     /// Revision of the document that they are from.
     pub revision: u64,
     /// Gestures on masks that this save covers.
@@ -156,6 +159,17 @@ pub struct LoadedFrame {
     pub frame: Arc<Frame>,
     /// The window of its own, if the file has one.
     pub window: Option<Window>,
+    /// What was wrong with its pixels and how it was mended; they are not as they were acquired then.
+    pub note: Option<PixelNote>,
+}
+
+/// What is wrong with the pixels of a frame that is shown all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PixelNote {
+    /// A part of them is missing and filled.
+    pub cut_off: bool,
+    /// One sentence without a capital, as the decoder says it.
+    pub text: String,
 }
 
 /// What a job tells.
@@ -210,6 +224,8 @@ pub enum EventKind {
         stack: StackId,
         /// Its segments.
         segments: Vec<Segment>,
+        /// Those that a program made and no reader confirmed.
+        proposed: Vec<SegmentId>,
         /// File.
         path: PathBuf,
     },

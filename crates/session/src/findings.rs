@@ -6,7 +6,9 @@ use lightbox_report::document::{ChipKind, SourceChip};
 use lightbox_report::findings::{Assertion, Exam, Finding, FindingsFile, Patient, Side, Source, SourceKind, State};
 use lightbox_report::measures::{self, LungGeometry};
 
-use crate::annotation::{AnnotationKind, Reading, read};
+use serde_json::{Map, Value, json};
+
+use crate::annotation::{Annotation, AnnotationKind, Reading, read};
 use crate::ids::StackId;
 use crate::library::OpenStack;
 use crate::session::Session;
@@ -97,6 +99,15 @@ fn origin(segment: &Segment) -> Option<(String, String)> {
     }
 }
 
+fn calibration_of(calibration: Calibration) -> measures::Calibration {
+    match calibration {
+        Calibration::Patient => measures::Calibration::Patient,
+        Calibration::Detector => measures::Calibration::Detector,
+        Calibration::User => measures::Calibration::User,
+        Calibration::None => measures::Calibration::None,
+    }
+}
+
 /// Areas and widths of two lung masks on one frame. Widths are measured along rows: the thorax from the outer edge of one
 /// lung to the outer edge of the other at the widest row; the heart from its furthest border on one side to that on the
 /// other, in the lower half of the lungs' height (above it lie the vessels of the mediastinum) and above the diaphragm.
@@ -105,12 +116,7 @@ fn origin(segment: &Segment) -> Option<(String, String)> {
 pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) -> LungGeometry {
     let [columns, rows, _] = open.geometry().dims();
     let [row_mm, column_mm, _] = open.geometry().spacing_mm();
-    let calibration = match open.calibration() {
-        Calibration::Patient => measures::Calibration::Patient,
-        Calibration::Detector => measures::Calibration::Detector,
-        Calibration::User => measures::Calibration::User,
-        Calibration::None => measures::Calibration::None,
-    };
+    let calibration = calibration_of(open.calibration());
     let span = |mask: &Mask, row: usize| -> Option<(usize, usize)> {
         let plane = mask.plane(frame)?;
         let mut set = (0..columns).filter(|c| plane.get(row * columns + c));
@@ -164,6 +170,26 @@ fn furthest(edge: impl Iterator<Item = i64>) -> Option<i64> {
     edge[..=end.min(edge.len().checked_sub(1)?)].iter().max().copied()
 }
 
+/// Where a measurement is and what its millimetres mean, as attributes of its finding: `calibration`, the numbers of
+/// `series` and `image` (Instance Number) as other systems show them, or the `plane` between the images.
+fn place_of(annotation: &Annotation, open: &OpenStack, calibration: Calibration) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("calibration".into(), json!(calibration_of(calibration)));
+    if let Some(n) = open.series.number {
+        out.insert("series".into(), json!(n));
+    }
+    match open.plane_stack(annotation.plane).stored_slice(annotation.index) {
+        Some(k) => {
+            let told = open.info.frames.get(k).and_then(|frame| frame.instance_number);
+            out.insert("image".into(), json!(told.unwrap_or(k as i64 + 1)));
+        }
+        None => {
+            out.insert("plane".into(), json!(format!("{} plane", annotation.plane.name().to_lowercase())));
+        }
+    }
+    out
+}
+
 /// Lengths that the reader drew, as measured findings without a name: the reader says what they are.
 fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
     let Some(document) = s.documents.get(&open.id) else { return Vec::new() };
@@ -178,6 +204,7 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
                 assertion: Some(Assertion::Present),
                 size_mm: Some(vec![(length * 10.0).round() / 10.0]),
                 source: Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() }),
+                attributes: Some(place_of(a, open, calibration)),
                 state: Some(State::Proposed),
                 ..Finding::default()
             }),

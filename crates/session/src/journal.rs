@@ -31,6 +31,9 @@ pub enum Record {
     Opened {
         /// Absolute paths.
         paths: Vec<PathBuf>,
+        /// The studies that the work is about, as people call them.
+        #[serde(default)]
+        about: Vec<String>,
     },
     /// A segment is there (or its name, colour … changed); its voxels come with [`Record::Voxels`].
     Segment {
@@ -218,7 +221,7 @@ pub(crate) mod tests {
 
     pub(crate) fn records() -> Vec<Record> {
         vec![
-            Record::Opened { paths: vec!["/a".into()] },
+            Record::Opened { paths: vec!["/a".into()], about: vec!["CT thorax, CT, 2026-11-18".into()] },
             Record::Segment { stack: key(), place: 0, segment: Box::new(SegmentRecord::of(&segment(), false)) },
             Record::Voxels {
                 stack: key(),
@@ -236,6 +239,7 @@ pub(crate) mod tests {
         for line in [
             r#"{"record":"unsaved","stack":{"series_uid":"1.2.3","key":""},"gestures":4}"#,
             r#"{"record":"report_saved"}"#,
+            r#"{"record":"opened","paths":["/a"]}"#,
             r#"{"record":"report","document":{"sections":[]}}"#,
         ] {
             serde_json::from_str::<Record>(line).expect(line);

@@ -1,6 +1,7 @@
 //! The single owner of the application's state. Plain data: no handle, no lock, no thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use lightbox_report::ReportDocument;
@@ -83,6 +84,10 @@ pub struct Session {
     pub workspace: Workspace,
     /// What was drawn, by stack.
     pub documents: BTreeMap<StackId, Document>,
+    /// Files whose masks were loaded.
+    pub loaded_masks: BTreeSet<PathBuf>,
+    /// Wall clock, `HH:MM:SS`, as whoever drives the session told it last; for the history.
+    pub now: String,
     /// Results of models, newest last.
     pub results: Vec<InferResult>,
     /// The models at hand.

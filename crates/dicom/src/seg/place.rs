@@ -86,6 +86,13 @@ impl SegFile {
         self.place(&Target::from_stack(stack)?)
     }
 
+    /// The segments, by the numbers that [`SegFile::place_on`] gives them, that a program made and no reader confirmed: those
+    /// that say so, and AUTOMATIC ones of makers that say nothing.
+    #[must_use]
+    pub fn proposed(&self) -> Vec<SegmentId> {
+        self.segments.iter().filter(|s| s.proposed).map(|s| SegmentId(s.number)).collect()
+    }
+
     pub(super) fn place(&self, target: &Target) -> Result<Vec<Segment>, SegError> {
         let images = target.lookup();
         let named = self.frames.iter().any(|f| f.source_in(&images).is_some());

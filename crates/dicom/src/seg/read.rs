@@ -61,6 +61,8 @@ pub(super) struct Description {
     pub(super) side: Option<Code>,
     pub(super) origin: MaskOrigin,
     pub(super) edited: bool,
+    /// A program made it and no reader confirmed it.
+    pub(super) proposed: bool,
 }
 
 /// One segment on one frame. Frames without a set pixel are left out.
@@ -207,9 +209,10 @@ fn descriptions(o: &InMemDicomObject) -> Result<Vec<Description>, String> {
         }
         let mut label = item.text(Tag(0x0062, 0x0005));
         let description = item.text(Tag(0x0062, 0x0006));
+        let (long_name, confirmed) = codes::read_confirmation(&description);
         // A name that was too long for a label stands whole in the description.
-        if label.chars().count() >= 60 && description.starts_with(&label) {
-            label = description;
+        if label.chars().count() >= 60 && long_name.starts_with(&label) {
+            label = long_name.to_owned();
         }
         let kind = item.first(Tag(0x0062, 0x000F));
         let meaning = codes::read_code(item, Tag(0x0062, 0x000F));
@@ -226,7 +229,13 @@ fn descriptions(o: &InMemDicomObject) -> Result<Vec<Description>, String> {
             _ => MASK_COLOURS[out.len() % MASK_COLOURS.len()],
         };
         let (origin, edited) = codes::read_origin(item);
-        out.push(Description { number, label, colour, code: meaning.and_then(codes::told), side, origin, edited });
+        // What a program made and nobody touched is nobody's finding unless the file says so.
+        let proposed = match confirmed {
+            Some(confirmed) => !confirmed,
+            None => matches!(origin, MaskOrigin::Model { .. }) && !edited,
+        };
+        let code = meaning.and_then(codes::told);
+        out.push(Description { number, label, colour, code, side, origin, edited, proposed });
     }
     Ok(out)
 }

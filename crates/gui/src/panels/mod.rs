@@ -5,7 +5,8 @@
 //! nobody else cares about (a filter, an open card, a name being typed) lies in egui's memory.
 
 pub(crate) mod amount;
-mod parts;
+pub mod banner;
+pub(crate) mod parts;
 pub mod right;
 pub mod start;
 pub mod status;

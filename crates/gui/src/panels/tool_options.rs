@@ -3,7 +3,7 @@
 
 use egui::Ui;
 use lightbox_core::{PlaneStack, Window};
-use lightbox_session::workspace::{BrushSettings, Tool, ViewState};
+use lightbox_session::workspace::{BrushSettings, Overwrite, Tool, ViewState};
 use lightbox_session::{Command, OpenStack, presets};
 
 use super::parts::{TABLE, menu_item, separator, words};
@@ -179,6 +179,9 @@ fn brush(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
         }
     }
     let Some(document) = cx.session.document(open.id).filter(|d| !d.segments.is_empty()) else { return };
+    if document.segments.len() > 1 && cx.session.workspace.tool == Tool::Brush && fits(ui, 184.0) {
+        overwrite(ui, cx, out);
+    }
     if !fits(ui, 220.0) {
         return;
     }
@@ -192,6 +195,25 @@ fn brush(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
                 .disabled(if segment.locked { "locked" } else { "" });
             if menu_item(ui, row) {
                 out.command(Command::SelectSegment(segment.id));
+            }
+        }
+    });
+}
+
+/// What the brush takes from other segments.
+fn overwrite(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
+    separator(ui, cx.tokens);
+    let now = cx.session.workspace.overwrite;
+    let line = "Segments that lose the voxels that are painted; locked ones never do.";
+    DropDown::new("Overwrite", now.name()).label("Overwrite").line(line).show(ui, |ui| {
+        for choice in Overwrite::ALL {
+            let end = match choice {
+                Overwrite::Unlocked => "all that are not locked",
+                Overwrite::Visible => "of them those shown",
+                Overwrite::Nothing => "segments may overlap",
+            };
+            if menu_item(ui, Row::new(choice.name()).end(end).selected(choice == now)) {
+                out.command(Command::SetOverwrite(choice));
             }
         }
     });

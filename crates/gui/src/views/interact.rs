@@ -66,7 +66,7 @@ pub(super) fn hand(
     if paints(tool) {
         paint(ui, s, state, slot, place, &response, out);
     } else {
-        left(ui, cx, state, slot, open, place, &response, out);
+        left(ui, cx, textures, state, slot, open, place, &response, out);
     }
     if let Some(p) = pointer {
         ui.ctx().set_cursor_icon(cursor(cx, state, open, place, p));
@@ -139,6 +139,7 @@ fn cursor(cx: &Cx<'_>, state: &ViewsState, open: &OpenStack, place: &Placement, 
 fn left(
     ui: &Ui,
     cx: &Cx<'_>,
+    textures: &ViewTextures,
     state: &mut ViewsState,
     slot: usize,
     open: &OpenStack,
@@ -155,11 +156,12 @@ fn left(
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
     // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
-    if measure::moving(cx, state, slot, open, place, response, press, now, out) {
+    let pixels = textures.pixels.as_ref();
+    if measure::moving(cx, state, slot, open, place, pixels, response, press, now, out) {
         return;
     }
     if let Some(kind) = measure::kind_of(s.workspace.tool) {
-        measure::draw(ui, state, slot, kind, place, response, press, now, out);
+        measure::draw(ui, state, slot, kind, place, pixels, response, press, now, out);
         return;
     }
     match s.workspace.tool {
@@ -336,7 +338,12 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         at,
         value,
         position,
-        voxel: voxel.map_or(String::new(), |[c, r, k]| format!("voxel {c}, {r}, {k}")),
+        voxel: voxel.map_or(String::new(), |[c, r, k]| match open.frames() {
+            // A single image has pixels, not voxels.
+            1 => format!("pixel {c}, {r}"),
+            _ if open.in_patient => format!("voxel {c}, {r}, {k}"),
+            _ => format!("pixel {c}, {r}, image {}", k + 1),
+        }),
         segments,
     }
 }

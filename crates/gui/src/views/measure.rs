@@ -2,6 +2,7 @@
 
 use egui::{Event, PointerButton, Pos2, Rect, Response, Ui, vec2};
 use lightbox_core::PatientPos;
+use lightbox_core::plane::PlanePixels;
 use lightbox_session::annotation::{Annotation, AnnotationKind};
 use lightbox_session::workspace::Tool;
 use lightbox_session::{Command, OpenStack};
@@ -15,6 +16,26 @@ use crate::overlay::annotations;
 const REACH_PT: f32 = 10.0;
 /// How near it has to be to a line.
 const REACH_LINE_PT: f32 = 5.0;
+
+/// Why a measurement is not taken.
+const OUTSIDE: &str = "Not measured: nothing was acquired at one of its points.";
+
+/// Whether there is image under the points. A plane through a leaning volume is black where nothing was acquired; of the
+/// box of an ellipse only the middle has to lie on it.
+fn is_on_pixels(kind: AnnotationKind, points: &[PatientPos], place: &Placement, pixels: Option<&PlanePixels>) -> bool {
+    let Some(PlanePixels::Values(values)) = pixels else { return true };
+    let grid = &place.grid;
+    let there = |p: PatientPos| {
+        let at = grid.to_plane(p).0;
+        let index = |v: f64, size: usize| ((v + 0.5).floor().max(0.0) as usize).min(size - 1);
+        let at = index(at.y, grid.height) * grid.width + index(at.x, grid.width);
+        values.get(at).is_some_and(|v| !v.is_nan())
+    };
+    match (kind, points) {
+        (AnnotationKind::Ellipse, [a, b]) => there(PatientPos((a.0 + b.0) / 2.0)),
+        _ => points.iter().all(|p| there(*p)),
+    }
+}
 
 /// What kind of measurement a tool draws; `None` for the others.
 #[must_use]
@@ -81,6 +102,7 @@ pub(super) fn moving(
     slot: usize,
     open: &OpenStack,
     place: &Placement,
+    pixels: Option<&PlanePixels>,
     response: &Response,
     press: Option<Pos2>,
     now: Option<Pos2>,
@@ -96,18 +118,21 @@ pub(super) fn moving(
             return false;
         }
         if let Some(p) = now {
-            let at = place.patient_from_screen(p);
+            let at = place.patient_on_image(p);
             match point {
                 Some(n) => points[*n] = at,
-                None => {
-                    let by = at.0 - last.0;
-                    points.iter_mut().for_each(|q| *q = PatientPos(q.0 + by));
-                }
+                None => *points = place.moved(points, PatientPos(at.0 - last.0)),
             }
             *last = at;
         }
         if response.drag_stopped_by(primary) || !response.dragged() {
-            out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            let kind =
+                cx.session.document(*stack).and_then(|d| d.annotations.iter().find(|a| a.id == *id)).map(|a| a.kind);
+            if kind.is_some_and(|kind| is_on_pixels(kind, points, place, pixels)) {
+                out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            } else {
+                out.request(Request::Notice(OUTSIDE.to_owned()));
+            }
             state.hand = Hand::Free;
         }
         return true;
@@ -130,7 +155,7 @@ pub(super) fn moving(
             stack: open.id,
             id: annotation.id,
             point,
-            last: place.patient_from_screen(p),
+            last: place.patient_on_image(p),
             points: annotation.points.clone(),
         };
     }
@@ -158,13 +183,14 @@ pub(super) fn draw(
     slot: usize,
     kind: AnnotationKind,
     place: &Placement,
+    pixels: Option<&PlanePixels>,
     response: &Response,
     press: Option<Pos2>,
     now: Option<Pos2>,
     out: &mut Out,
 ) {
     let primary = PointerButton::Primary;
-    let at = now.map(|p| place.patient_from_screen(p));
+    let at = now.map(|p| place.patient_on_image(p));
     let wrong = matches!(&state.hand, Hand::Measuring { kind: k, slot: n, .. } if *k != kind || *n != slot);
     if wrong && (response.drag_started_by(primary) || response.clicked()) {
         state.hand = Hand::Free;
@@ -184,9 +210,7 @@ pub(super) fn draw(
                 if points.len() == kind.points() {
                     let points = std::mem::take(points);
                     state.hand = Hand::Free;
-                    if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
-                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
-                    }
+                    take(slot, kind, points, place, pixels, out);
                 } else if let Some(at) = at {
                     points.push(at);
                 }
@@ -194,9 +218,12 @@ pub(super) fn draw(
         }
         _ => {
             if let Some(ends) = whole_drag(ui, place, response) {
-                let [from, to] = ends.map(|p| place.patient_from_screen(p));
+                if !begins(place, ends[0], out) {
+                    return;
+                }
+                let [from, to] = ends.map(|p| place.patient_on_image(p));
                 if kind.points() == 2 {
-                    out.command(Command::AddAnnotation { slot: Some(slot), kind, points: vec![from, to] });
+                    take(slot, kind, vec![from, to], place, pixels, out);
                 } else {
                     state.hand = Hand::Measuring { slot, kind, points: vec![from, to, to], dragging: false };
                 }
@@ -205,11 +232,39 @@ pub(super) fn draw(
             let start = if response.drag_started_by(primary) { press } else { None };
             let begin = start.or(if response.clicked() { now } else { None });
             if let Some(p) = begin {
+                if !begins(place, p, out) {
+                    return;
+                }
                 let first = place.patient_from_screen(p);
                 let dragging = start.is_some();
                 state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
             }
         }
+    }
+}
+
+/// Whether a measurement may begin here; says why not.
+fn begins(place: &Placement, at: Pos2, out: &mut Out) -> bool {
+    let on_image = place.shown().contains(at);
+    if !on_image {
+        out.request(Request::Notice("A measurement begins on the image.".to_owned()));
+    }
+    on_image
+}
+
+/// Adds a measurement whose points are all there, unless two of them are one or nothing was acquired under one.
+fn take(
+    slot: usize,
+    kind: AnnotationKind,
+    points: Vec<PatientPos>,
+    place: &Placement,
+    pixels: Option<&PlanePixels>,
+    out: &mut Out,
+) {
+    if !is_on_pixels(kind, &points, place, pixels) {
+        out.request(Request::Notice(OUTSIDE.to_owned()));
+    } else if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
+        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
     }
 }
 

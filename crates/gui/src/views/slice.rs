@@ -13,9 +13,32 @@ use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
 use crate::panels::amount::reading;
+use crate::panels::parts::count;
 use crate::textures::ViewTextures;
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
+
+/// A statement of the trust bar, with its words.
+struct Statement {
+    mark: TrustMark,
+    text: String,
+    short: &'static str,
+}
+
+impl Statement {
+    fn new(mark: TrustMark, text: &str) -> Self {
+        Self { mark, text: text.to_owned(), short: "" }
+    }
+
+    /// With words for a narrow viewport.
+    fn short(self, short: &'static str) -> Self {
+        Self { short, ..self }
+    }
+
+    fn item(&self) -> TrustItem<'_> {
+        TrustItem { mark: self.mark, text: &self.text, short: self.short }
+    }
+}
 
 /// Draws the viewport of `slot` into the room of `ui`.
 pub(super) fn show(
@@ -41,10 +64,10 @@ pub(super) fn show(
         _ => (nothing(ui, image, slot, out), None),
     };
     let (items, end) = match open {
-        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index, slot),
+        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index),
         None => (Vec::new(), String::new()),
     };
-    let items: Vec<TrustItem<'_>> = items.iter().map(|(mark, text)| TrustItem { mark: *mark, text }).collect();
+    let items: Vec<TrustItem<'_>> = items.iter().map(Statement::item).collect();
     ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| ui.add(TrustBar { items: &items, end: &end }));
     if cx.session.workspace.active == slot && open.is_some() {
         let line = Stroke::new(1.0, cx.tokens.acc);
@@ -107,10 +130,16 @@ fn picture(
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
         if !bare {
-            scale(ui, cx, open, place, &corners[3]);
-        }
-        if !bare {
-            text::paint(ui, t, place.rect, &corners, &open.edge_letters(view.plane), s.workspace.text);
+            let shown = text::Shown::new(ui, &corners, place, !open.in_patient, s.workspace.text);
+            let bar = (open.calibration() != Calibration::None)
+                .then(|| scale_bar::extent(place, shown.place_width(ui)))
+                .flatten();
+            if let Some((ends, mm)) = bar {
+                scale_bar::paint(ui, ui.painter(), t, place, ends, mm);
+            }
+            let bar_right = bar.map(|(ends, _)| ends[1]);
+            let letters = open.edge_letters(view.plane);
+            text::paint(ui, t, place.rect, &shown, &letters, bar_right, response.hover_pos());
         }
         loading(ui, cx, textures, open, place.rect);
         scroll_bar(ui, cx, slot, open, place.rect);
@@ -124,14 +153,6 @@ fn picture(
 /// How many image pixels fall on one screen pixel: the texture is made that much smaller, so that nothing flickers.
 fn shrink(screen_px_per_px: f64) -> usize {
     if screen_px_per_px >= 0.66 { 1 } else { (1.0 / screen_px_per_px).floor().clamp(1.0, 16.0) as usize }
-}
-
-fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement, corner: &[String; 2]) {
-    if open.calibration() != Calibration::None {
-        let shown = cx.session.workspace.text != TextLevel::None;
-        let corner_pt = if shown { text::corner_width(ui, place.rect, corner) } else { 0.0 };
-        scale_bar::paint(ui, ui.painter(), cx.tokens, place, corner_pt);
-    }
 }
 
 fn measurements(
@@ -245,21 +266,8 @@ fn nothing(ui: &mut Ui, rect: Rect, slot: usize, out: &mut Out) -> Response {
 }
 
 /// What the image is worth, and where in the stack it is.
-fn trust(
-    cx: &Cx<'_>,
-    open: &OpenStack,
-    planes: &PlaneStack,
-    index: usize,
-    slot: usize,
-) -> (Vec<(TrustMark, String)>, String) {
-    let mut items = Vec::new();
-    if planes.is_interpolated() {
-        items.push((TrustMark::Partial, "Interpolated between slices".to_owned()));
-    } else if open.info.lossy {
-        items.push((TrustMark::Trouble, "Lossy compression".to_owned()));
-    } else {
-        items.push((TrustMark::Full, "Full fidelity".to_owned()));
-    }
+fn trust(cx: &Cx<'_>, open: &OpenStack, planes: &PlaneStack, index: usize) -> (Vec<Statement>, String) {
+    let mut items = pixels_of(open, planes, index);
     let mut uneven = false;
     for warning in open.warnings() {
         let words = match warning.kind {
@@ -272,26 +280,52 @@ fn trust(
             _ => continue,
         };
         uneven = true;
-        items.push((TrustMark::Trouble, words.to_owned()));
+        items.push(Statement::new(TrustMark::Trouble, words));
+    }
+    if planes.is_interpolated() {
+        items.push(Statement::new(TrustMark::Partial, "Interpolated between slices").short("Interpolated"));
+    } else if items.is_empty() {
+        // Beside a warning it would be read as "nothing is wrong".
+        items.push(Statement::new(TrustMark::Full, "Full fidelity"));
     }
     if open.info.is_volume && open.in_patient && !uneven && !planes.is_interpolated() {
-        items.push((TrustMark::AtPatient, format!("{} slices, even", open.frames())));
+        items.push(Statement::new(TrustMark::AtPatient, &format!("{} slices, even", open.frames())));
     }
     items.push(match open.calibration() {
-        Calibration::Patient => (TrustMark::AtPatient, "mm: patient".to_owned()),
-        Calibration::Detector => (TrustMark::AtDetector, "mm: detector, not the patient".to_owned()),
-        Calibration::User => (TrustMark::ByUser, "mm: by the user".to_owned()),
-        Calibration::None => (TrustMark::Trouble, "Not calibrated: lengths in px".to_owned()),
+        Calibration::Patient => Statement::new(TrustMark::AtPatient, "mm: patient"),
+        Calibration::Detector => {
+            Statement::new(TrustMark::AtDetector, "mm: detector, not the patient").short("mm: detector")
+        }
+        Calibration::User => Statement::new(TrustMark::ByUser, "mm: by the user"),
+        Calibration::None => Statement::new(TrustMark::Trouble, "Not calibrated: lengths in px").short("px, no mm"),
     });
     let model_on_image = cx.session.document(open.id).is_some_and(|d| {
         let drawn = |x: &lightbox_core::Segment| x.visible && matches!(x.origin, MaskOrigin::Model { .. });
         !cx.session.workspace.masks.hidden && d.segments.iter().any(drawn)
     });
     if model_on_image {
-        items.push((TrustMark::Partial, "AI on the image: masks".to_owned()));
+        items.push(Statement::new(TrustMark::Model, "AI on the image: masks").short("AI masks"));
     }
-    _ = slot;
     (items, format!("{} / {}", index.min(planes.count() - 1) + 1, planes.count()))
+}
+
+/// What is wrong with the pixels themselves: of the image shown, or of those that the plane is cut from.
+fn pixels_of(open: &OpenStack, planes: &PlaneStack, index: usize) -> Vec<Statement> {
+    let mut items = Vec::new();
+    let shown = planes.stored_slice(index);
+    let notes =
+        || open.pixel_notes.iter().filter(|(frame, _)| shown.is_none_or(|k| k == **frame)).map(|(_, note)| note);
+    let (cut, mended) = (notes().filter(|n| n.cut_off).count(), notes().filter(|n| !n.cut_off).count());
+    for (n, words) in [(cut, "Pixels cut off"), (mended, "Pixels mended")] {
+        let text = if shown.is_some() { words.to_owned() } else { format!("{words} in {}", count(n, "image")) };
+        if n > 0 {
+            items.push(Statement::new(TrustMark::Trouble, &text).short(words));
+        }
+    }
+    if open.info.lossy {
+        items.push(Statement::new(TrustMark::Trouble, "Lossy compression").short("Lossy"));
+    }
+    items
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use lightbox_core::Segment;
 use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
 use lightbox_session::Command;
-use lightbox_session::workspace::{PanelTab, Tool};
+use lightbox_session::workspace::{Overwrite, PanelTab, Tool};
 
 use crate::desk::{CTRL, Desk};
 use crate::made_up;
@@ -59,6 +59,8 @@ fn a_result_beside_what_a_person_drew_takes_none_of_it() {
     let mut desk = Desk::beside("DX", PanelTab::Ai);
     desk.send(Command::AddSegment { name: Some("Mine".into()) });
     desk.send(Command::SetTool(Tool::Brush));
+    // Otherwise the stroke takes from the lungs, which then were touched.
+    desk.send(Command::SetOverwrite(Overwrite::Nothing));
     let at = desk.image(0).center();
     desk.drag(PointerButton::Primary, &[at, at + egui::vec2(60.0, 0.0)]);
     let mine = |desk: &Desk| segments(desk).iter().find(|s| s.name == "Mine").unwrap().clone();

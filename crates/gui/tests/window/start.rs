@@ -67,10 +67,10 @@ fn studies_are_tabs_that_show_and_close_them() {
     assert_eq!(desk.open(0).series.modality, "MR");
     desk.click("Close X-ray chest");
     assert_eq!(desk.session().library.studies.len(), 2);
-    assert!(desk.says("Viewport 4, empty"));
+    assert!(!desk.says(", empty"), "what is open takes the place of what was closed");
     assert_eq!(desk.count("Chest PA, 1 image"), 0);
     desk.click_role(Role::Button, "Close MR head, PH-0001");
-    desk.click_role(Role::Button, "Close CT thorax, contrast");
+    desk.click_role(Role::Button, "Close CT thorax, contrast, PH-0001");
     assert_eq!(desk.count("Drop a study here. A folder, a ZIP, or DICOM files"), 1, "the start screen is back");
 }
 
@@ -109,6 +109,8 @@ fn left_work(journal: &Path) -> Recovery {
     s.apply(Command::StrokeEnd);
     let segments = s.document(id).unwrap().segments.iter().map(|x| (x.clone(), false)).collect();
     Recovery {
+        about: vec!["CT thorax, CT, 2026-11-18".to_owned()],
+        when: "2026-11-18 10:31".to_owned(),
         paths: vec![ct_folder(&s)],
         stacks: BTreeMap::from([(
             key,
@@ -130,7 +132,8 @@ fn earlier_work_is_offered_and_comes_back() {
     let mut s = Session::default();
     s.recovery = Some(left);
     let mut desk = Desk::new(s);
-    assert!(desk.says("Lightbox closed with unsaved work. 2 gestures are safe."));
+    let offer = "CT thorax, CT, 2026-11-18: 2 gestures are safe, the last of 2026-11-18 10:31.";
+    assert!(desk.says(&format!("Lightbox closed with unsaved work. {offer}")));
     desk.click("Restore");
     let ct = desk.open(0);
     assert_eq!(ct.series.modality, "CT");
@@ -147,6 +150,8 @@ fn earlier_work_that_is_refused_is_deleted() {
     s.recovery = Some(left_work(&journal));
     let mut desk = Desk::new(s);
     desk.click("Discard");
+    assert!(desk.session().recovery.is_some(), "it asks once more");
+    desk.click("Delete");
     assert!(desk.session().recovery.is_none() && !journal.exists());
     assert!(!desk.says("Lightbox closed with unsaved work."));
     assert!(desk.session().library.studies.is_empty());
@@ -159,7 +164,7 @@ fn with_studies_open_earlier_work_is_offered_beside_them() {
     let mut desk = Desk::new(s);
     assert!(desk.says("Lightbox closed with unsaved work. 1 gesture is safe."));
     desk.click("Collapse, F3");
-    desk.click("Messages");
+    assert!(desk.says("Lightbox closed with unsaved work. 1 gesture is safe."), "in a bar above the images");
     assert_eq!((desk.count("Restore"), desk.count("Discard")), (1, 1));
 }
 
@@ -198,7 +203,7 @@ fn a_text_that_is_called_dcm_is_dropped_and_refused() {
     assert!(message.starts_with("No image found."), "{message}");
     assert_eq!(desk.count(&message), 1, "beside the list, and not again in the status bar");
     assert_eq!(desk.session().library.studies.len(), 3, "what is open stays");
-    // Where the list is hidden, the status bar tells it.
+    // Where the list is hidden, a bar above the images tells it.
     desk.press(Modifiers::NONE, Key::F3);
     desk.press(Modifiers::NONE, Key::F3);
     assert_eq!(desk.count(&message), 1);
@@ -243,9 +248,80 @@ fn a_path_sheet_is_left_by_escape_and_by_its_button() {
 fn the_start_screen_s_menu_ends_the_program() {
     let mut desk = started();
     desk.click("Menu");
-    let save = desk.get_by_role_and_label(Role::ListItem, "Save segments");
+    let save = desk.get_by_role_and_label(Role::ListItem, "Save SEG");
     assert!(save.accesskit_node().is_disabled());
     assert_eq!(save.accesskit_node().description().as_deref(), Some("nothing open"));
     desk.click_role(Role::ListItem, "Quit");
+    assert!(desk.closed);
+}
+
+/// Steps frames until the window says something that a thread has to find out first.
+fn wait_for(desk: &mut Desk, words: &str) {
+    for _ in 0..500 {
+        desk.settle();
+        if desk.says(words) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the window never said: {words}");
+}
+
+#[test]
+fn a_file_that_is_there_is_replaced_only_when_the_reader_says_so() {
+    let mut desk = Desk::demo();
+    desk.alone("DX");
+    let path = desk.dir.path().join("mine.txt");
+    std::fs::write(&path, "old").unwrap();
+    desk.press(crate::desk::CTRL, Key::S);
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&path.display().to_string());
+    desk.press(Modifiers::NONE, Key::Enter);
+    wait_for(&mut desk, "mine.txt is there already");
+    desk.click("Cancel");
+    assert!(!desk.says("is there already"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+    desk.press(crate::desk::CTRL, Key::S);
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&path.display().to_string());
+    desk.press(Modifiers::NONE, Key::Enter);
+    wait_for(&mut desk, "mine.txt is there already");
+    desk.click("Replace");
+    desk.settle();
+    assert_ne!(std::fs::read(&path).unwrap(), b"old");
+}
+
+#[test]
+fn folders_can_be_gone_through_and_files_chosen() {
+    let mut desk = started();
+    let folder = desk.dir.path().join("studies");
+    std::fs::create_dir_all(folder.join("one")).unwrap();
+    desk.click("Open folder");
+    desk.press(crate::desk::CTRL, Key::A);
+    desk.text(&format!("{}/", folder.display()));
+    wait_for(&mut desk, "one");
+    desk.click_role(Role::ListItem, "one");
+    let field = |desk: &Desk| {
+        let node = desk.get_by_role_and_label(Role::TextInput, "Open the folder at this path");
+        node.accesskit_node().value().unwrap_or_default()
+    };
+    assert_eq!(field(&desk), format!("{}/one/", folder.display()));
+    desk.click("Up to the folder above");
+    assert_eq!(field(&desk), format!("{}/", folder.display()));
+}
+
+#[test]
+fn quitting_over_unsaved_work_asks() {
+    let mut s = demo();
+    let xray = s.library.stacks().find(|e| e.series.modality == "DX").unwrap().id;
+    s.apply(Command::Show { slot: None, stack: xray });
+    s.apply(Command::AddSegment { name: None });
+    let mut desk = Desk::new(s);
+    desk.press(crate::desk::CTRL, Key::Q);
+    assert!(!desk.closed && desk.says("Work is not saved"));
+    desk.press(Modifiers::NONE, Key::Escape);
+    assert!(!desk.closed && !desk.says("Work is not saved"));
+    desk.press(crate::desk::CTRL, Key::Q);
+    desk.click("Quit, keep for the next start");
     assert!(desk.closed);
 }

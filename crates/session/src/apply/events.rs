@@ -68,7 +68,9 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             let told = format!("{}: {segments} of {segments} segments equal, read back {time}.", short_name(&path));
             seg_saved(s, stack, gestures, told)
         }
-        EventKind::SegLoaded { stack, segments, path } => super::results::seg_loaded(s, stack, segments, &path),
+        EventKind::SegLoaded { stack, segments, proposed, path } => {
+            super::results::seg_loaded(s, stack, segments, &proposed, &path)
+        }
         EventKind::TextSaved { path, study, changes } => {
             let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
             report.unsaved = report.unsaved.saturating_sub(changes);
@@ -114,7 +116,7 @@ fn seg_saved(s: &mut Session, stack: StackId, gestures: usize, told: String) -> 
         None => s.closed.get_mut(&key),
     };
     let Some(document) = document else { return Vec::new() };
-    document.unsaved_masks = document.unsaved_masks.saturating_sub(gestures);
+    document.masks_saved(gestures);
     document.saved = Some(told);
     vec![Effect::Journal(vec![Record::unsaved(key, document)])]
 }
@@ -154,9 +156,22 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
     s.tell(Severity::Error, place, title, &why);
 }
 
+/// `90: it holds no image. 3: it is damaged or cut off.`, the three commonest reasons.
+fn reasons(left_out: &[(&str, usize)]) -> String {
+    let mut lines: Vec<String> = left_out.iter().take(3).map(|(reason, n)| format!("{n}: {reason}.")).collect();
+    let rest: usize = left_out.iter().skip(3).map(|(_, n)| n).sum();
+    if rest > 0 {
+        lines.push(format!("{rest}: for other reasons."));
+    }
+    lines.join(" ").replace("..", ".")
+}
+
 fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) -> Vec<Effect> {
     for path in paths {
         let path = std::path::absolute(&path).unwrap_or(path);
+        if !demo && !index.studies.is_empty() {
+            s.workspace.opened(path.clone());
+        }
         if !s.library.paths.contains(&path) {
             s.library.paths.push(path);
         }
@@ -168,23 +183,27 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
     }
     super::keep::give_back(s, &new);
     let skipped = index.skipped.len();
+    s.library.skipped = index.skipped;
+    let first = s.library.skipped.first().map(|f| format!("{}: {}", sentence(&f.reason), f.path));
+    // One file is named; of many it is told why, and the list of them opens.
+    let why = match first {
+        Some(first) if skipped == 1 => first,
+        _ => reasons(&s.library.left_out()),
+    };
     if !found_any {
-        let detail = match index.skipped.first() {
-            Some(first) if skipped == 1 => format!("{}: {}", sentence(&first.reason), first.path),
-            Some(first) => {
-                format!("{skipped} files were left out. The first: {}: {}", sentence(&first.reason), first.path)
-            }
-            None => "There is no file in it.".to_owned(),
+        let detail = match skipped {
+            0 => "There is no file in it.".to_owned(),
+            1 => why,
+            n => format!("{n} files were left out. {why}"),
         };
         s.tell(Severity::Error, ProblemPlace::Open, "No image found.", &detail);
-    } else if let Some(first) = index.skipped.first() {
+    } else if skipped > 0 {
         let what =
             if skipped == 1 { "1 file was left out.".to_owned() } else { format!("{skipped} files were left out.") };
-        let detail = format!("The rest is open. {}: {}", sentence(&first.reason), first.path);
+        let detail = format!("The rest is open. {why}");
         s.tell(Severity::Warning, ProblemPlace::Open, &what, &detail);
     }
-    s.library.skipped = index.skipped;
-    let mut effects = Vec::new();
+    let mut effects = if demo || !found_any { Vec::new() } else { view::settings(s) };
     let todo: Vec<_> = new.iter().filter_map(|id| s.library.stack(*id)).map(|e| (e.id, Arc::clone(&e.info))).collect();
     if demo {
         effects.extend(arrange_demo(s, &new));
@@ -264,6 +283,9 @@ fn take_frames(s: &mut Session, stack: StackId, frames: Vec<LoadedFrame>) -> Vec
             }
             match open.volume.set_slice(loaded.index, loaded.frame) {
                 Ok(()) => {
+                    if let Some(note) = loaded.note {
+                        open.pixel_notes.insert(loaded.index, note);
+                    }
                     open.revision += 1;
                     if let LoadState::Loading(n) = &mut open.load {
                         *n += 1;

@@ -1,6 +1,6 @@
 //! Work outlives what holds it: a series that is closed, a process that is killed, a journal that cannot be written.
 
-use lightbox_core::{Mask, VolumeGeometry};
+use lightbox_core::{Mask, Segment, VolumeGeometry};
 
 use crate::event::{Effect, JobSpec};
 use crate::ids::StackId;
@@ -13,11 +13,32 @@ use crate::session::{JobKind, ReportState, Session};
 pub(super) fn restore(s: &mut Session) -> Vec<Effect> {
     let Some(recovery) = s.recovery.take() else { return Vec::new() };
     let paths = recovery.paths.clone();
-    let mut effects = vec![Effect::Journal(vec![Record::Opened { paths: paths.clone() }])];
+    let mut effects =
+        vec![Effect::Journal(vec![Record::Opened { paths: paths.clone(), about: recovery.about.clone() }])];
     s.restoring = Some(recovery);
     effects.extend(lay_on_open_stacks(s));
     effects.extend(super::study::open(s, paths));
     effects
+}
+
+/// What is open, and which studies the work is about.
+pub(super) fn opened(s: &Session) -> Record {
+    Record::Opened { paths: s.library.paths.clone(), about: about(s) }
+}
+
+/// The studies with unsaved work, as people call them, without a name: `CT thorax, CT, 2026-11-18`.
+fn about(s: &Session) -> Vec<String> {
+    let mut out = Vec::new();
+    for study in &s.library.studies {
+        let drawn = study.stacks.iter().any(|id| s.documents.get(id).is_some_and(|d| d.has_unsaved_work()));
+        if drawn || s.reports.get(&study.uid).is_some_and(|r| r.unsaved > 0) {
+            let modality = study.stacks.first().and_then(|id| s.library.stack(*id)).map(|e| e.series.modality.as_str());
+            let parts = [study.description.as_str(), modality.unwrap_or_default(), study.date.as_str()];
+            let known: Vec<&str> = parts.into_iter().filter(|t| !t.is_empty()).collect();
+            out.push(if known.is_empty() { "a study without a name".to_owned() } else { known.join(", ") });
+        }
+    }
+    out
 }
 
 /// Deletes the work of an earlier session.
@@ -46,10 +67,14 @@ pub(super) fn give_back(s: &mut Session, new: &[StackId]) {
 pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     let Some(mut recovery) = s.restoring.take() else { return Vec::new() };
     let mut records = Vec::new();
+    let mut laid = Vec::new();
     for open in s.library.stacks().map(|e| (e.id, e.key.clone(), e.geometry().clone())).collect::<Vec<_>>() {
         let (id, key, geometry) = open;
         let Some(work) = recovery.stacks.remove(&key) else { continue };
+        // A model's result is in the journal too, and nobody's work.
+        let gestures = work.unsaved_masks + work.unsaved_annotations;
         let misfit = lay(s, id, &geometry, work);
+        laid.push((gestures, id));
         if !misfit.segments.is_empty() {
             recovery.misfits.insert(key.clone(), misfit);
         }
@@ -59,7 +84,10 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     }
     for study in s.library.studies.iter().map(|st| st.uid.clone()).collect::<Vec<_>>() {
         if let Some(work) = recovery.reports.remove(&study) {
+            let changes = work.unsaved;
             super::report::bring_back(s, &study, work);
+            let of_study = s.library.studies.iter().find(|st| st.uid == study).and_then(|st| st.stacks.first());
+            laid.extend(of_study.map(|id| (changes, *id)));
             records.extend(report_record(&study, &s.reports[&study]));
         }
     }
@@ -72,7 +100,7 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
         };
         s.tell(Severity::Warning, ProblemPlace::Masks, "Some restored masks do not fit.", &what);
     }
-    let mut effects = Vec::new();
+    let mut effects = laid.iter().max_by_key(|(n, _)| *n).map(|(_, id)| bring_forward(s, *id)).unwrap_or_default();
     if !records.is_empty() {
         effects.push(Effect::Journal(records));
         let spec = JobSpec::RetireJournal { journal: recovery.journal.clone(), left: recovery.left() };
@@ -80,6 +108,28 @@ pub(super) fn lay_on_open_stacks(s: &mut Session) -> Vec<Effect> {
     }
     if !(recovery.stacks.is_empty() && recovery.reports.is_empty()) {
         s.restoring = Some(recovery);
+    }
+    effects
+}
+
+/// Shows a series where the work on it is: the image with the first measurement, else the middle of the first mask.
+fn bring_forward(s: &mut Session, id: StackId) -> Vec<Effect> {
+    let slots = s.workspace.layout.slots();
+    let slot = s.workspace.views.iter().take(slots).position(|v| v.stack == Some(id));
+    let mut effects = match slot {
+        Some(slot) => super::view::activate(s, slot),
+        None => super::view::show(s, None, id, None),
+    };
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return effects };
+    let plane = s.workspace.active_view().plane;
+    let drawn = |x: &Segment| {
+        let slices: Vec<usize> = x.mask.occupied().collect();
+        slices.get(slices.len() / 2).copied()
+    };
+    let measured = document.annotations.iter().find(|a| a.plane == plane).map(|a| a.index);
+    let masked = || open.plane_stack(plane).plane_of_slice(document.segments.iter().find_map(drawn)?);
+    if let Some(index) = measured.or_else(masked) {
+        effects.extend(super::view::scroll_to(s, None, index));
     }
     effects
 }
@@ -115,6 +165,7 @@ fn lay(s: &mut Session, id: StackId, geometry: &VolumeGeometry, work: StackWork)
         document.add_annotation(annotation);
     }
     misfit.unsaved_masks = misfit.segments.len();
+    document.restored += work.unsaved_masks + work.unsaved_annotations;
     document.unsaved_masks += work.unsaved_masks;
     document.unsaved_annotations += work.unsaved_annotations;
     document.revision += 1;
@@ -149,7 +200,7 @@ pub(crate) fn catch_up(s: &mut Session, mut effects: Vec<Effect>) -> Vec<Effect>
 fn everything(s: &Session) -> Vec<Record> {
     let mut paths = s.library.paths.clone();
     paths.extend(s.restoring.iter().flat_map(|r| r.paths.clone()));
-    let mut out = vec![Record::Opened { paths }];
+    let mut out = vec![Record::Opened { paths, about: about(s) }];
     for open in s.library.stacks() {
         out.extend(s.documents.get(&open.id).map(|d| Record::of_document(&open.key, d)).unwrap_or_default());
     }

@@ -75,6 +75,10 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
             s.workspace.brush = crate::workspace::BrushSettings { radius_mm, ..brush };
             view::settings(s)
         }
+        C::SetOverwrite(overwrite) => {
+            s.workspace.overwrite = overwrite;
+            view::settings(s)
+        }
         C::AddAnnotation { slot, kind, points } => annotate::add(s, slot, kind, points),
         C::MoveAnnotation { stack, id, points } => annotate::move_points(s, stack, id, points),
         C::DeleteAnnotation { stack, id } => annotate::delete(s, stack, id),

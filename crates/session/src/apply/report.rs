@@ -6,7 +6,7 @@ use lightbox_report::findings::State;
 
 use crate::command::SaveTo;
 use crate::event::{Effect, JobSpec};
-use crate::journal::{Record, ReportWork};
+use crate::journal::ReportWork;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
@@ -37,11 +37,14 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
             }
             let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
             report.findings = findings;
+            let before = report.document.clone();
             report.document.number_from(first);
             report.document.template.clone_from(&draft.template);
             report.document.merge(&draft);
-            report.unsaved += 1;
-            note(s, &study)
+            // A draft that brings nothing new changes nothing.
+            let news = report.document.sections != before.sections;
+            report.unsaved += usize::from(news);
+            if news { note(s, &study) } else { Vec::new() }
         }
         Err(e) => {
             s.tell(Severity::Error, ProblemPlace::Report, "No draft.", &e.to_string());
@@ -130,7 +133,7 @@ fn nothing_open(s: &mut Session) -> Vec<Effect> {
 pub(super) fn save(s: &mut Session, to: SaveTo<String>) -> Vec<Effect> {
     let study = to.of.or_else(|| s.report_study().map(str::to_owned));
     let report = study.as_ref().and_then(|uid| s.reports.get(uid));
-    let (text, changes) = report.map(|r| (r.document.to_text(), r.unsaved)).unwrap_or_default();
+    let (mut text, changes) = report.map(|r| (r.document.to_text(), r.unsaved)).unwrap_or_default();
     let Some(study) = study.filter(|_| !text.trim().is_empty()) else {
         s.tell(
             Severity::Warning,
@@ -140,8 +143,36 @@ pub(super) fn save(s: &mut Session, to: SaveTo<String>) -> Vec<Effect> {
         );
         return Vec::new();
     };
+    text = format!("{}{}\n\n{FOOT}\n", head(s, &study), text.trim_end());
     let spec = JobSpec::SaveText { path: to.path, text, study, changes };
     vec![s.start_job(JobKind::SaveReport, "Saving the report", spec)]
+}
+
+/// The last line of a saved report.
+const FOOT: &str = "Not for diagnostic use. Unsigned draft.";
+
+/// Whom and what a report is about, as its first lines: what the header tells of it.
+fn head(s: &Session, study: &str) -> String {
+    let Some(study) = s.library.studies.iter().find(|x| x.uid == study) else { return String::new() };
+    let p = &study.patient;
+    let sex = match p.sex.as_str() {
+        "F" => "female",
+        "M" => "male",
+        _ => "",
+    };
+    let born = if p.birth_date.is_empty() { String::new() } else { format!("born {}", p.birth_date) };
+    let age = p.age_years.map(|years| format!("{years:.0} years")).unwrap_or_default();
+    let modality = study.stacks.first().and_then(|id| s.library.stack(*id)).map_or("", |e| e.series.modality.as_str());
+    let accession = format!("accession {}", study.accession);
+    let accession = if study.accession.is_empty() { "" } else { &accession };
+    let when = format!("{} {}", study.date, study.time);
+    let id = if p.id.is_empty() { String::new() } else { format!("ID {}", p.id) };
+    let line = |title: &str, parts: &[&str]| {
+        let known: Vec<&str> = parts.iter().map(|t| t.trim()).filter(|t| !t.is_empty()).collect();
+        format!("{title}: {}\n", if known.is_empty() { "unknown".to_owned() } else { known.join(", ") })
+    };
+    let patient = line("Patient", &[&p.name, &id, sex, &born, &age]);
+    patient + &line("Study", &[&when, modality, &study.description, accession]) + "\n"
 }
 
 /// Takes over the report of an earlier session. What was written on the same study since the start joins it.
@@ -162,6 +193,6 @@ fn free_sentence(s: &Session) -> SentenceId {
 
 fn note(s: &Session, study: &str) -> Vec<Effect> {
     let record = s.reports.get(study).and_then(|report| super::keep::report_record(study, report));
-    let opened = Record::Opened { paths: s.library.paths.clone() };
+    let opened = super::keep::opened(s);
     record.map(|record| Effect::Journal(vec![opened, record])).into_iter().collect()
 }

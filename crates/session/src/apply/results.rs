@@ -65,7 +65,7 @@ pub(super) fn inferred(s: &mut Session, result: InferResult) -> Vec<Effect> {
     let edit = DocumentEdit::Segments { before, after };
     document.carry_out(&edit);
     s.results.push(result);
-    super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit })
+    super::segment::arrival(s, stack, Gesture::new(title, 0.0, edit))
 }
 
 fn is_right(label: &str) -> bool {
@@ -91,7 +91,13 @@ fn darker(c: lightbox_core::Rgb) -> lightbox_core::Rgb {
     lightbox_core::Rgb(c.0.map(|v| (f32::from(v) * 0.72) as u8))
 }
 
-pub(super) fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>, path: &Path) -> Vec<Effect> {
+pub(super) fn seg_loaded(
+    s: &mut Session,
+    stack: StackId,
+    segments: Vec<Segment>,
+    proposed: &[SegmentId],
+    path: &Path,
+) -> Vec<Effect> {
     let Some(open) = s.library.stack(stack) else { return Vec::new() };
     let dims = open.geometry().dims();
     if segments.iter().any(|x| x.mask.dims() != dims) {
@@ -110,17 +116,21 @@ pub(super) fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>
         .enumerate()
         .map(|(n, mut segment)| {
             let id: SegmentId = document.new_segment(dims, None).id;
+            if proposed.contains(&segment.id) {
+                document.proposed.insert(id);
+            }
             segment.id = id;
             segment.visible = true;
             (start + n, segment)
         })
         .collect();
+    s.loaded_masks.insert(path.to_owned());
     let count = after.len();
     let what = if count == 1 { "1 segment".to_owned() } else { format!("{count} segments") };
     let title = format!("Loaded {what}");
     let edit = DocumentEdit::Segments { before: Vec::new(), after };
     document.carry_out(&edit);
-    let effects = super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit });
+    let effects = super::segment::arrival(s, stack, Gesture::new(title, 0.0, edit));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     s.tell(Severity::Note, ProblemPlace::Masks, &format!("{what} loaded."), &name);
     effects

@@ -8,7 +8,7 @@ use lightbox_core::label::PlaneChange;
 use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::command::SaveTo;
-use crate::document::{Document, DocumentEdit, Gesture, Label, Stroke};
+use crate::document::{Document, DocumentEdit, Gesture, Label, Step, Stroke};
 use crate::event::{Effect, JobSpec, SaveSegSpec};
 use crate::ids::StackId;
 use crate::journal::{AnnotationRecord, Record, SegmentRecord};
@@ -34,7 +34,7 @@ pub(super) fn add(s: &mut Session, name: Option<&str>) -> Vec<Effect> {
     let edit = DocumentEdit::Segments { before: Vec::new(), after: vec![(place, segment.clone())] };
     document.carry_out(&edit);
     document.active = Some(segment.id);
-    gesture(s, id, Gesture { title, amount: 0.0, edit })
+    gesture(s, id, Gesture::new(title, 0.0, edit))
 }
 
 /// Makes a segment the active one.
@@ -91,7 +91,7 @@ fn change(
     let title = title(&before.name);
     let edit = DocumentEdit::Label { segment, before, after };
     document.carry_out(&edit);
-    effects.extend(gesture(s, id, Gesture { title, amount: 0.0, edit }));
+    effects.extend(gesture(s, id, Gesture::new(title, 0.0, edit)));
     effects
 }
 
@@ -125,7 +125,7 @@ pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
     let title = format!("Deleted {}", before.name);
     let edit = DocumentEdit::Segments { before: vec![(place, before)], after: Vec::new() };
     document.carry_out(&edit);
-    effects.extend(gesture(s, id, Gesture { title, amount: 0.0, edit }));
+    effects.extend(gesture(s, id, Gesture::new(title, 0.0, edit)));
     effects
 }
 
@@ -157,7 +157,11 @@ pub(super) fn stroke_begin(s: &mut Session, slot: Option<usize>, at: PatientPos,
         s.tell(Severity::Warning, ProblemPlace::Masks, "The segment is hidden.", &detail);
         return effects;
     }
-    document.stroke = Some(Stroke { segment: target.id, before: target.mask.clone(), last: at, erase });
+    let (segment, before) = (target.id, target.mask.clone());
+    let overwrite = s.workspace.overwrite;
+    let loses = |x: &&Segment| !erase && x.id != segment && !x.locked && overwrite.takes_from(x);
+    let others = document.segments.iter().filter(loses).map(|x| (x.id, x.mask.clone())).collect();
+    document.stroke = Some(Stroke { segment, before, others, last: at, erase });
     draw(s, id, at);
     effects
 }
@@ -181,6 +185,12 @@ fn draw(s: &mut Session, id: StackId, at: PatientPos) {
     if let Some(target) = document.segment_mut(segment) {
         brush::paint(&mut target.mask, &geometry, last, at, shape, brush.radius_mm, erase);
     }
+    let others: Vec<SegmentId> = document.stroke.iter().flat_map(|k| k.others.iter().map(|(id, _)| *id)).collect();
+    for other in others {
+        if let Some(other) = document.segment_mut(other) {
+            brush::paint(&mut other.mask, &geometry, last, at, shape, brush.radius_mm, true);
+        }
+    }
     if let Some(stroke) = &mut document.stroke {
         stroke.last = at;
     }
@@ -194,27 +204,49 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     };
     let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get_mut(&id)) else { return Vec::new() };
     let Some(stroke) = document.stroke.take() else { return Vec::new() };
-    let Some(target) = document.segment_mut(stroke.segment) else { return Vec::new() };
-    target.mask.compact();
-    let changes: Vec<PlaneChange> = target.mask.changes_since(&stroke.before);
-    if changes.is_empty() {
-        return Vec::new();
-    }
+    let Some(target) = document.segment(stroke.segment) else { return Vec::new() };
     let amount = amount(open, &target.mask) - amount(open, &stroke.before);
-    let edited_before = target.edited;
-    target.edited = true;
-    let title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
-    let edit = DocumentEdit::Voxels { segment: stroke.segment, changes, edited_before, edited_after: true };
+    let mut title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
+    let mut edits: Vec<DocumentEdit> = drawn(document, stroke.segment, &stroke.before).into_iter().collect();
+    let taken: Vec<DocumentEdit> = stroke.others.iter().filter_map(|(id, mask)| drawn(document, *id, mask)).collect();
+    match taken.as_slice() {
+        [] => {}
+        [DocumentEdit::Voxels { segment, .. }] => {
+            let name = document.segment(*segment).map_or("", |x| x.name.as_str());
+            title.push_str(&format!(", over {name}"));
+        }
+        many => title.push_str(&format!(", over {} segments", many.len())),
+    }
+    edits.extend(taken);
+    let edit = match edits.len() {
+        0 => return Vec::new(),
+        1 => edits.remove(0),
+        _ => DocumentEdit::Many(edits),
+    };
     document.revision += 1;
-    gesture(s, id, Gesture { title, amount, edit })
+    gesture(s, id, Gesture::new(title, amount, edit))
+}
+
+/// What a stroke has changed of a segment; `None` when nothing. The segment counts as edited then.
+fn drawn(document: &mut Document, id: SegmentId, before: &Mask) -> Option<DocumentEdit> {
+    let segment = document.segment_mut(id)?;
+    segment.mask.compact();
+    let changes: Vec<PlaneChange> = segment.mask.changes_since(before);
+    if changes.is_empty() {
+        return None;
+    }
+    let edited_before = std::mem::replace(&mut segment.edited, true);
+    Some(DocumentEdit::Voxels { segment: id, changes, edited_before, edited_after: true })
 }
 
 /// Takes the stroke back that is being drawn; it leaves no gesture.
 pub(super) fn stroke_cancel(s: &mut Session) -> Vec<Effect> {
     for document in s.documents.values_mut() {
         let Some(stroke) = document.stroke.take() else { continue };
-        if let Some(target) = document.segment_mut(stroke.segment) {
-            target.mask = stroke.before;
+        for (id, mask) in [(stroke.segment, stroke.before)].into_iter().chain(stroke.others) {
+            if let Some(segment) = document.segment_mut(id) {
+                segment.mask = mask;
+            }
         }
         document.revision += 1;
     }
@@ -235,10 +267,11 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
     let mut effects = stroke_end(s);
     let Some((id, _)) = active(s) else { return effects };
     let Some(document) = s.documents.get_mut(&id) else { return effects };
-    let gesture = if back { document.history.undo() } else { document.history.redo() };
+    let (gesture, step) =
+        if back { (document.history.undo(), Step::Undone) } else { (document.history.redo(), Step::Redone) };
     let Some(gesture) = gesture else { return effects };
     document.carry_out(&gesture.edit);
-    document.count_unsaved(&gesture.edit);
+    document.count_unsaved(&gesture, step);
     effects.push(Effect::Journal(records_of(s, id, &gesture.edit)));
     effects
 }
@@ -246,14 +279,22 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
 /// Notes a person's gesture that has been carried out: undo list, unsaved count, journal.
 pub(super) fn gesture(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
     if let Some(document) = s.documents.get_mut(&id) {
-        document.count_unsaved(&gesture.edit);
+        document.count_unsaved(&gesture, Step::New);
     }
-    arrival(s, id, gesture)
+    note(s, id, gesture)
 }
 
 /// Notes a change that is no work of a person: a model's result, masks from a file. It can be undone and is in the
 /// journal, but nobody loses anything without it.
 pub(super) fn arrival(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
+    if let Some(document) = s.documents.get_mut(&id) {
+        document.forget_undone();
+    }
+    note(s, id, Gesture { arrived: true, ..gesture })
+}
+
+fn note(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
+    let gesture = Gesture { time: s.now.clone(), ..gesture };
     let edit = gesture.edit.clone();
     if let Some(document) = s.documents.get_mut(&id) {
         document.history.push(gesture);
@@ -264,8 +305,15 @@ pub(super) fn arrival(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Eff
 /// The journal records that hold the state after an edit.
 fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
     let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
-    let mut records = vec![Record::Opened { paths: s.library.paths.clone() }];
+    let mut records = vec![super::keep::opened(s)];
+    push_records(&mut records, open, document, edit);
+    records.push(Record::unsaved(open.key.clone(), document));
+    records
+}
+
+fn push_records(records: &mut Vec<Record>, open: &OpenStack, document: &Document, edit: &DocumentEdit) {
     match edit {
+        DocumentEdit::Many(edits) => edits.iter().for_each(|edit| push_records(records, open, document, edit)),
         DocumentEdit::Voxels { segment, changes, edited_after, .. } => {
             let slices =
                 changes.iter().map(|c| (c.slice, c.after.as_ref().map(|p| p.runs()).unwrap_or_default())).collect();
@@ -299,8 +347,6 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         }),
     }
-    records.push(Record::unsaved(open.key.clone(), document));
-    records
 }
 
 /// Saves the segments of a stack: that of the active viewport unless one is named.
@@ -321,7 +367,8 @@ pub(super) fn save(s: &mut Session, to: SaveTo<StackId>) -> Vec<Effect> {
         s.tell(Severity::Warning, ProblemPlace::Masks, "Nothing to save.", "No segment of this series holds a voxel.");
         return effects;
     }
-    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, revision, gestures };
+    let proposed = document.proposed.clone();
+    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, proposed, revision, gestures };
     effects.push(s.start_job(JobKind::SaveSeg, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
     effects
 }

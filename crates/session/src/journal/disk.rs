@@ -186,7 +186,9 @@ pub fn find(dir: &Path, except: &[&Path]) -> Option<Recovery> {
         let Some(file) = hold(&path) else { continue };
         match read_from(&file) {
             Ok(recovery) if recovery.is_worth_offering() => {
-                best = best.or(Some(Recovery { journal: path, ..recovery }));
+                let when = file.metadata().and_then(|m| m.modified()).map(chrono::DateTime::<chrono::Local>::from);
+                let when = when.map(|t| t.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
+                best = best.or(Some(Recovery { journal: path, when, ..recovery }));
             }
             Ok(_) => {
                 fs::remove_file(&path).ok();

@@ -37,6 +37,10 @@ pub struct ReportWork {
 pub struct Recovery {
     /// Paths to open again.
     pub paths: Vec<PathBuf>,
+    /// The studies that the work is about, as people call them.
+    pub about: Vec<String>,
+    /// When something was written last, `YYYY-MM-DD HH:MM`; empty when unknown.
+    pub when: String,
     /// By stack.
     pub stacks: BTreeMap<StackKey, StackWork>,
     /// By Study Instance UID.
@@ -62,7 +66,10 @@ impl Recovery {
         let mut out = Self::default();
         for record in records {
             match record {
-                Record::Opened { paths } => {
+                Record::Opened { paths, about } => {
+                    if !about.is_empty() {
+                        out.about = about;
+                    }
                     for path in paths {
                         if !out.paths.contains(&path) {
                             out.paths.push(path);
@@ -110,7 +117,7 @@ impl Recovery {
             changes: report.unsaved,
         }));
         if !out.is_empty() {
-            out.insert(0, Record::Opened { paths: self.paths.clone() });
+            out.insert(0, Record::Opened { paths: self.paths.clone(), about: self.about.clone() });
         }
         out
     }

@@ -14,7 +14,7 @@ use crate::jobs::JobCx;
 pub(super) fn save(cx: &JobCx, spec: &SaveSegSpec) -> Result<(), End> {
     cx.progress(None, "writing and reading back");
     let reference = SegReference::from_stack(&spec.info)?;
-    let saved = seg::write(&spec.path, &reference, &spec.segments)?;
+    let saved = seg::write_confirmed(&spec.path, &reference, &spec.segments, &|s| !spec.proposed.contains(&s.id))?;
     cx.send(EventKind::SegSaved {
         stack: spec.stack,
         path: spec.path.clone(),
@@ -40,7 +40,7 @@ pub(super) fn load(cx: &JobCx, path: PathBuf, stacks: &[(StackId, Arc<Stack>)]) 
         }
         match file.place_on(info) {
             Ok(segments) => {
-                cx.send(EventKind::SegLoaded { stack, segments, path });
+                cx.send(EventKind::SegLoaded { stack, segments, proposed: file.proposed(), path });
                 return Ok(());
             }
             Err(e) => {

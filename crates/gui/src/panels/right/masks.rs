@@ -3,10 +3,9 @@
 use egui::{Align, Align2, Frame, Id, Layout, Panel, Popup, Rect, Sense, TextEdit, Ui, vec2};
 use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
 use lightbox_core::{Segment, SegmentId};
-use lightbox_session::document::DocumentEdit;
 use lightbox_session::problem::ProblemPlace;
 use lightbox_session::workspace::MaskStyle;
-use lightbox_session::{Command, Document, JobKind, OpenStack, StackId};
+use lightbox_session::{Command, Document, JobKind, OpenStack, Source, StackId};
 
 use super::{between, body, part};
 use crate::cx::{Cx, DialogRequest, Out};
@@ -55,6 +54,8 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                     out.dialog(DialogRequest::LoadSeg);
                 }
             });
+            ui.add_space(24.0);
+            found(ui, cx, out, open);
         });
         return;
     };
@@ -70,9 +71,46 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                 problems(ui, cx, out, ProblemPlace::Masks);
             });
         }
+        part(ui, |ui| found(ui, cx, out, open));
         between(ui);
         part(ui, |ui| history(ui, cx, out, open, document));
     });
+}
+
+/// The segmentations that lie among the files of the study. They are loaded when the reader says so.
+fn found(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
+    let masks = cx.session.library.study_of(open.id).map(|study| study.masks.as_slice()).unwrap_or_default();
+    if masks.is_empty() {
+        return;
+    }
+    section(ui, "In the study's files", |ui| {
+        words(ui, &count(masks.len(), "SEG file"), NOTE, Weight::Regular, cx.tokens.t3);
+    });
+    for (description, source) in masks {
+        let path = source.to_string();
+        let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let title = if description.is_empty() { file.to_owned() } else { format!("{file}, {description}") };
+        line_with_end(
+            ui,
+            size::CONTROL_COMPACT,
+            |ui| match source {
+                Source::File(path) => {
+                    let again = cx.session.loaded_masks.contains(path.as_ref());
+                    let label = if again { "Load again" } else { "Load" };
+                    if ui.push_id(path.as_ref(), |ui| ui.add(Button::new(label).in_row())).inner.clicked() {
+                        out.command(Command::LoadSeg(path.to_path_buf()));
+                    }
+                }
+                Source::Zip { .. } => {
+                    ui.add(Button::new("Load").in_row().disabled("It lies in a ZIP: unpack it to load it."));
+                }
+            },
+            |ui| {
+                words(ui, &title, TABLE, Weight::Regular, cx.tokens.t1);
+            },
+        );
+    }
+    ui.add_space(8.0);
 }
 
 /// Where the segment lies that is being named, with the name so far.
@@ -286,8 +324,7 @@ fn style(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
 /// Who made the active segment: `From cxr-lungs, then 3 strokes`.
 fn origin(ui: &mut Ui, cx: &Cx<'_>, document: &Document) {
     let Some(segment) = document.active.and_then(|id| document.segment(id)) else { return };
-    let touches = |edit: &DocumentEdit| matches!(edit, DocumentEdit::Voxels { segment: s, .. } if *s == segment.id);
-    let strokes = document.history.done().filter(|gesture| touches(&gesture.edit)).count();
+    let strokes = document.history.done().filter(|gesture| gesture.edit.draws_on(segment.id)).count();
     let from = match &segment.origin {
         MaskOrigin::Model { model, .. } => format!("From {model}"),
         MaskOrigin::Reader => "Drawn by hand".to_owned(),
@@ -325,14 +362,16 @@ fn history(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, document: 
         }
     }
     for (n, gesture) in document.history.done().rev().enumerate() {
-        let voxels = matches!(gesture.edit, DocumentEdit::Voxels { .. });
-        let end = if voxels { unit.change(gesture.amount) } else { String::new() };
-        let row = Row::new(&gesture.title).dense().selected(n == 0).end(&end);
+        let end = if gesture.edit.is_stroke() { unit.change(gesture.amount) } else { String::new() };
+        let row = Row::new(&gesture.title).dense().selected(n == 0).end(&end).end2(&gesture.time);
         if ui.push_id(("done", n), |ui| row.show(ui)).inner.clicked() {
             (0..n).for_each(|_| out.command(Command::Undo));
         }
     }
-    if document.history.can_undo() || document.history.can_redo() {
+    if document.restored > 0 {
+        let text = format!("Restored: {}; undo starts here.", count(document.restored, "gesture"));
+        paragraph(ui, &text, TABLE, cx.tokens.t3);
+    } else if document.history.can_undo() || document.history.can_redo() {
         ui.add_space(4.0);
     } else {
         paragraph(ui, "Nothing was changed yet.", TABLE, cx.tokens.t3);

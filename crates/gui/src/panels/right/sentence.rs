@@ -8,6 +8,11 @@ use egui::{Align, Align2, Frame, Galley, Id, Key, Layout, Rect, Response, Sense,
 use lightbox_session::Command;
 use lightbox_session::report::{ChipKind, Sentence, SentenceState};
 
+use lightbox_core::Segment;
+use lightbox_core::label::MaskOrigin;
+use lightbox_session::StackId;
+use lightbox_session::models::Fit;
+
 use crate::cx::{Cx, Out};
 use crate::fonts::{Weight, font};
 use crate::icons::{self, Icon};
@@ -35,6 +40,10 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence)
     if let Some(before) = &sentence.replaces {
         let was = format!("The image has changed. You had confirmed: {before}");
         paragraph(ui, &was, NOTE, t.warn);
+        ui.add_space(2.0);
+    }
+    if let Some(outside) = outside(cx, sentence) {
+        paragraph(ui, &outside, NOTE, t.warn);
         ui.add_space(2.0);
     }
     chips(ui, cx, out, sentence, id);
@@ -187,6 +196,28 @@ fn chips(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence, field: Id
 fn chip_width(ui: &Ui, text: &str, dashed: bool) -> f32 {
     let words = line_text(ui, text, font(size::TEXT[0], Weight::Regular), egui::Color32::PLACEHOLDER, f32::INFINITY);
     (words.size().x + size::ICON[2] + 4.0 + if dashed { 14.0 } else { 12.0 }).ceil()
+}
+
+/// The warning of the AI panel, beside what a model's sentence says: the image is outside what its card covers.
+fn outside(cx: &Cx<'_>, sentence: &Sentence) -> Option<String> {
+    if !matches!(sentence.state, SentenceState::Proposed | SentenceState::Accepted | SentenceState::Edited) {
+        return None;
+    }
+    let s = cx.session;
+    let study = s.library.studies.iter().find(|study| Some(study.uid.as_str()) == s.report_study())?;
+    sentence.sources.iter().filter(|source| source.kind == ChipKind::Model).find_map(|source| {
+        let id = source.label.split(',').next()?.trim();
+        let model = s.models.iter().find(|m| m.id == id)?;
+        let made = |stack: &&StackId| {
+            let of_model = |x: &Segment| matches!(&x.origin, MaskOrigin::Model { model, .. } if model == id);
+            s.document(**stack).is_some_and(|d| d.segments.iter().any(of_model))
+        };
+        let open = s.library.stack(*study.stacks.iter().find(made)?)?;
+        match model.fit(open, Some(study)) {
+            Fit::Outside(objections) => Some(format!("{id} is outside its card. {}", objections.join(" "))),
+            Fit::Fits | Fit::Unfit(_) => None,
+        }
+    })
 }
 
 /// The chips: icon, words, and whether they are dashed. A proposal always has a dashed one; what the reader did with it

@@ -23,7 +23,7 @@ pub(crate) enum Bytes {
     },
     /// A member of an archive that lies in it unpacked.
     Part {
-        of: Arc<Bytes>,
+        of: Arc<Self>,
         start: u64,
         len: u64,
     },

@@ -7,6 +7,7 @@ use lightbox_core::measure::Calibration;
 use lightbox_core::{VolumeGeometry, Window};
 use serde::Serialize;
 
+use crate::quantity::{RealWorldMap, Suv};
 use crate::warning::Warning;
 
 /// All that was found under some paths, and what was left out.
@@ -92,6 +93,10 @@ pub struct Series {
     pub stacks: Vec<Stack>,
     /// What a reader has to know about this series.
     pub warnings: Vec<Warning>,
+    /// For PET: the factor to SUV by body weight, or why there is none.
+    pub suv: Option<Result<Suv, String>>,
+    /// Real-world value maps of the first image.
+    pub real_world: Vec<RealWorldMap>,
     /// Objects without pixels to show (SEG, RTSTRUCT, SR, …) that belong to this series, by file.
     pub objects: Vec<ObjectRef>,
 }
@@ -117,6 +122,8 @@ impl Series {
 pub struct ObjectRef {
     /// SOP Class UID.
     pub sop_class_uid: String,
+    /// What it is and holds: `RT Structure Set: Prostate, 12 regions`.
+    pub summary: String,
     /// Where it is.
     pub source: Source,
 }

@@ -12,12 +12,11 @@ use super::Settings;
 use super::copy::{Copy, Original};
 use super::report::{Report, Tally};
 use super::secret::Secret;
-use crate::archive::Archive;
+use crate::archive::{Archive, is_archive};
 use crate::bytes::Bytes;
 use crate::compose::{Beside, WriteFault};
 use crate::error::Fault;
 use crate::file::DicomFile;
-use crate::foreign;
 use crate::index::{Skipped, Source};
 use crate::parse::Limits;
 use crate::scan::{self, MEDIA_DIRECTORY, Walk};
@@ -209,9 +208,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// Puts a file, or the members of an archive, into the queue.
     fn queue(&mut self, path: &Path, walk: &mut Walk) {
-        let mut head = [0; 4];
-        let zip = Bytes::open(path).and_then(|b| b.read_at(0, &mut head).map(|n| (b, foreign::is_zip(&head[..n]))));
-        let bytes = match zip {
+        let archive = Bytes::open(path).and_then(|b| is_archive(&b).map(|is| (b, is)));
+        let bytes = match archive {
             Ok((bytes, true)) => bytes,
             Ok((_, false)) => {
                 self.names.waiting.push(Waiting::File(path.to_path_buf()));

@@ -17,14 +17,14 @@ use lightbox_session::{Command, Jobs, OpenStack, Places, Session};
 const PATIENCE: usize = 2000;
 
 /// Size of the window in most tests, in points; a point is a pixel.
-pub const SIZE: [u32; 2] = [1440, 900];
+pub(crate) const SIZE: [u32; 2] = [1440, 900];
 
 /// Ctrl, as winit tells it on Linux and Windows.
-pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
+pub(crate) const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
 
 /// Where tests write: the target folder.
 #[must_use]
-pub fn scratch() -> &'static Path {
+pub(crate) fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
@@ -42,7 +42,7 @@ fn places(dir: &Path) -> Places {
 /// A session with the built-in study open, as the demo leaves it: 2 × 2, the lungs found on the X-ray. Made once; what is
 /// heavy in it is shared by its copies.
 #[must_use]
-pub fn demo() -> Session {
+pub(crate) fn demo() -> Session {
     static DEMO: OnceLock<Session> = OnceLock::new();
     let make = || {
         let dir = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ pub fn demo() -> Session {
 }
 
 /// The application with a hand on it. Jobs run to their end where they are started.
-pub struct Desk {
+pub(crate) struct Desk {
     app: App,
     frames: Frames,
     tree: kittest::State,
@@ -69,27 +69,27 @@ pub struct Desk {
     /// Jobs are in the state that nobody runs; rest is not waited for.
     held: bool,
     /// The window was asked to close.
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// Everything that is written goes here.
-    pub dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Desk {
     /// A window of [`SIZE`] over a state.
     #[must_use]
-    pub fn new(session: Session) -> Self {
+    pub(crate) fn new(session: Session) -> Self {
         Self::sized(session, SIZE)
     }
 
     /// A window of [`SIZE`] with the built-in study.
     #[must_use]
-    pub fn demo() -> Self {
+    pub(crate) fn demo() -> Self {
         Self::new(demo())
     }
 
     /// The built-in study with one tab of the right panel open beside the series of this modality, alone.
     #[must_use]
-    pub fn beside(modality: &str, tab: PanelTab) -> Self {
+    pub(crate) fn beside(modality: &str, tab: PanelTab) -> Self {
         let mut desk = Self::demo();
         desk.alone(modality);
         desk.send(Command::SetPanel(Some(tab)));
@@ -98,7 +98,7 @@ impl Desk {
 
     /// A window of a size over a state.
     #[must_use]
-    pub fn sized(session: Session, [width, height]: [u32; 2]) -> Self {
+    pub(crate) fn sized(session: Session, [width, height]: [u32; 2]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let app = App::with_session(Jobs::inline(places(dir.path())), session);
         Self::with_app(app, dir, [width, height], false)
@@ -106,7 +106,7 @@ impl Desk {
 
     /// A window over a state in which a job runs, for ever: what it looks like meanwhile.
     #[must_use]
-    pub fn held(session: Session) -> Self {
+    pub(crate) fn held(session: Session) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let app = App::with_session(Jobs::inline(places(dir.path())), session);
         Self::with_app(app, dir, SIZE, true)
@@ -114,7 +114,7 @@ impl Desk {
 
     /// A window as the program starts it: no state yet, models and earlier work are looked for.
     #[must_use]
-    pub fn started(dir: tempfile::TempDir) -> Self {
+    pub(crate) fn started(dir: tempfile::TempDir) -> Self {
         let app = App::with_jobs(Jobs::inline(places(dir.path())));
         Self::with_app(app, dir, SIZE, false)
     }
@@ -140,31 +140,31 @@ impl Desk {
 
     /// The state.
     #[must_use]
-    pub fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         self.app.session()
     }
 
     /// Sends a command as a script does, and waits until the window is at rest.
-    pub fn send(&mut self, command: Command) {
+    pub(crate) fn send(&mut self, command: Command) {
         self.app.send(command);
         self.settle();
     }
 
     /// What a viewport shows.
     #[must_use]
-    pub fn view(&self, slot: usize) -> &ViewState {
+    pub(crate) fn view(&self, slot: usize) -> &ViewState {
         &self.session().workspace.views[slot]
     }
 
     /// The stack that a viewport shows.
     #[must_use]
-    pub fn open(&self, slot: usize) -> &OpenStack {
+    pub(crate) fn open(&self, slot: usize) -> &OpenStack {
         let id = self.view(slot).stack.expect("the viewport shows a stack");
         self.session().library.stack(id).expect("it is open")
     }
 
     /// Shows the series of this modality alone, in its acquired planes, with nothing drawn on it.
-    pub fn alone(&mut self, modality: &str) {
+    pub(crate) fn alone(&mut self, modality: &str) {
         let of = |s: &&OpenStack| s.series.modality == modality;
         let stack = self.session().library.stacks().find(of).expect("it is open").id;
         self.send(Command::SetLayout(lightbox_session::workspace::Layout::One));
@@ -184,7 +184,7 @@ impl Desk {
     }
 
     /// Draws frames until the window is at rest. Events that wait come one a frame, as a slow hand brings them.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let events = std::mem::take(&mut *self.queue.lock());
         for event in events {
             self.step(&[event]);
@@ -200,61 +200,61 @@ impl Desk {
     }
 
     /// Lets time pass, so that the next click is not the second half of a double click.
-    pub fn wait(&mut self) {
+    pub(crate) fn wait(&mut self) {
         for _ in 0..30 {
             self.step(&[]);
         }
     }
 
     /// Events that all come within one frame, as after a stall; then rest.
-    pub fn at_once(&mut self, events: &[Event]) {
+    pub(crate) fn at_once(&mut self, events: &[Event]) {
         self.step(events);
         self.settle();
     }
 
     /// Events that come one a frame; then rest.
-    pub fn events(&mut self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn events(&mut self, events: impl IntoIterator<Item = Event>) {
         self.queue.lock().extend(events);
         self.settle();
     }
 
     /// Clicks the only widget of this name.
     #[track_caller]
-    pub fn click(&mut self, name: &str) {
+    pub(crate) fn click(&mut self, name: &str) {
         self.get_by_label(name).click();
         self.settle();
     }
 
     /// Clicks the only widget of this role and name: a title and the row below it may have the same words.
     #[track_caller]
-    pub fn click_role(&mut self, role: egui::Role, name: &str) {
+    pub(crate) fn click_role(&mut self, role: egui::Role, name: &str) {
         self.get_by_role_and_label(role, name).click();
         self.settle();
     }
 
     /// The widgets that have this name.
     #[must_use]
-    pub fn count(&self, name: &str) -> usize {
+    pub(crate) fn count(&self, name: &str) -> usize {
         self.query_all_by_label(name).count()
     }
 
     /// Whether a widget with these words in its name is there.
     #[must_use]
-    pub fn says(&self, words: &str) -> bool {
+    pub(crate) fn says(&self, words: &str) -> bool {
         self.query_all_by_label_contains(words).next().is_some()
     }
 
     /// The place of the only widget of this name.
     #[track_caller]
     #[must_use]
-    pub fn rect(&self, name: &str) -> Rect {
+    pub(crate) fn rect(&self, name: &str) -> Rect {
         self.get_by_label(name).rect()
     }
 
     /// The place of a viewport's image: the widget of that role with its number.
     #[track_caller]
     #[must_use]
-    pub fn image(&self, slot: usize) -> Rect {
+    pub(crate) fn image(&self, slot: usize) -> Rect {
         let begins = format!("Viewport {}", slot + 1);
         let found = self
             .root()
@@ -264,43 +264,43 @@ impl Desk {
     }
 
     /// Presses and releases a key with modifiers held.
-    pub fn press(&mut self, modifiers: Modifiers, key: Key) {
+    pub(crate) fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.hold(modifiers);
         self.events([key_event(key, true, modifiers), key_event(key, false, modifiers)]);
         self.hold(Modifiers::NONE);
     }
 
     /// Holds modifiers from now on.
-    pub fn hold(&mut self, modifiers: Modifiers) {
+    pub(crate) fn hold(&mut self, modifiers: Modifiers) {
         self.modifiers = modifiers;
         self.events([Event::ModifiersChanged(modifiers)]);
     }
 
     /// Types into what has the focus.
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.events([Event::Text(text.to_owned())]);
     }
 
     /// Writes over what stands in the field that has the keys, and ends with Enter.
-    pub fn write_over(&mut self, text: &str) {
+    pub(crate) fn write_over(&mut self, text: &str) {
         self.press(CTRL, Key::A);
         self.text(text);
         self.press(Modifiers::NONE, Key::Enter);
     }
 
     /// Presses a button at the first place, goes through the others and releases at the last, an event a frame.
-    pub fn drag(&mut self, button: PointerButton, way: &[Pos2]) {
+    pub(crate) fn drag(&mut self, button: PointerButton, way: &[Pos2]) {
         let events = drag_events(button, way, self.modifiers);
         self.events(events);
     }
 
     /// Clicks a button at a place.
-    pub fn click_at(&mut self, button: PointerButton, at: Pos2) {
+    pub(crate) fn click_at(&mut self, button: PointerButton, at: Pos2) {
         self.drag(button, &[at]);
     }
 
     /// Turns the wheel by notches at a place; positive is away from the hand.
-    pub fn wheel(&mut self, at: Pos2, notches: f32) {
+    pub(crate) fn wheel(&mut self, at: Pos2, notches: f32) {
         let event = Event::MouseWheel {
             unit: egui::MouseWheelUnit::Line,
             delta: Vec2::new(0.0, notches),
@@ -312,26 +312,26 @@ impl Desk {
     }
 
     /// Drops a file or a folder onto the window.
-    pub fn drop_file(&mut self, path: &Path) {
+    pub(crate) fn drop_file(&mut self, path: &Path) {
         self.frames.input.dropped_files.push(std::sync::Arc::new(Dropped(path.to_owned())));
         self.settle();
     }
 
     /// The window as it is now.
     #[must_use]
-    pub fn picture(&mut self) -> RgbaImage {
+    pub(crate) fn picture(&mut self) -> RgbaImage {
         self.frames.paint().unwrap()
     }
 
     /// The window itself, as a node.
     #[must_use]
-    pub fn root(&self) -> Node<'_> {
+    pub(crate) fn root(&self) -> Node<'_> {
         Node::new(self.tree.root(), &self.queue, 1.0)
     }
 
     /// The messages of the session: title and detail.
     #[must_use]
-    pub fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         self.session().problems.iter().map(|p| format!("{} {}", p.title, p.detail)).collect()
     }
 }
@@ -351,7 +351,7 @@ impl egui::DroppedFile for Dropped {
 
 /// The events of a drag: the way there, press, move, release.
 #[must_use]
-pub fn drag_events(button: PointerButton, way: &[Pos2], modifiers: Modifiers) -> Vec<Event> {
+pub(crate) fn drag_events(button: PointerButton, way: &[Pos2], modifiers: Modifiers) -> Vec<Event> {
     let (first, last) = (way[0], way[way.len() - 1]);
     let press = |pos, pressed| Event::PointerButton { pos, button, pressed, modifiers };
     let moves = way[1..].iter().map(|p| Event::PointerMoved(*p));

@@ -9,15 +9,16 @@ use lightbox_session::event::{EventKind, InferResult};
 use lightbox_session::models::ModelInfo;
 use lightbox_session::{
     Command, Effect, FrameRef, JobEvent, JobId, JobKind, Patient, Series, Session, Source, Stack, StackId, Study,
-    Warning, WarningKind, card::Card,
+    Warning, WarningKind,
+    card::{Card, Fits},
 };
 
 /// The stacks of [`session`].
 #[derive(Debug, Clone, Copy)]
-pub struct Stacks {
-    pub ct: StackId,
-    pub xray: StackId,
-    pub mr: StackId,
+pub(crate) struct Stacks {
+    pub(crate) ct: StackId,
+    pub(crate) xray: StackId,
+    pub(crate) mr: StackId,
 }
 
 fn patient() -> Patient {
@@ -123,10 +124,16 @@ fn series(uid: &str, modality: &str, description: &str, stack: Stack) -> Series 
     }
 }
 
-/// The card that is shipped, and one of a model that needs an MR.
-pub fn models() -> Vec<ModelInfo> {
+/// The card that is shipped, with a name and figures that no training changes; and one of a model that needs an MR.
+pub(crate) fn models() -> Vec<ModelInfo> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights/cxr-lungs");
-    let lungs = Card::read(&dir).expect("the shipped card");
+    let mut lungs = Card::read(&dir).expect("the shipped card");
+    lungs.name = "Lung masks".into();
+    lungs.metrics.retain(|name, _| name == "dice");
+    for figure in lungs.metrics.values_mut() {
+        (figure.value, figure.low, figure.high) = (0.95, 0.94, 0.96);
+    }
+    lungs.fits = Fits { modality: vec!["DX".into(), "CR".into()], ..Fits::default() };
     let mut tumour = lungs.clone();
     tumour.id = "mr-tumour".into();
     tumour.name = "Tumour masks".into();
@@ -138,7 +145,7 @@ pub fn models() -> Vec<ModelInfo> {
 }
 
 /// A CT with a preset window on the screen, an X-ray, and a head with a gap; nothing loaded, nothing drawn.
-pub fn session() -> (Session, Stacks) {
+pub(crate) fn session() -> (Session, Stacks) {
     let mut s = Session::default();
     s.models = models();
     let mut ct = volume(512, 0.8, 268, 1.25, "HU");
@@ -159,7 +166,7 @@ pub fn session() -> (Session, Stacks) {
 }
 
 /// Shows a stack; the loading that this starts is forgotten.
-pub fn show(s: &mut Session, stack: StackId) {
+pub(crate) fn show(s: &mut Session, stack: StackId) {
     s.apply(Command::Show { slot: None, stack });
     s.jobs.retain(|job| !matches!(job.kind, JobKind::Load(_)));
 }
@@ -182,7 +189,7 @@ fn lungs() -> Vec<(String, Mask)> {
 }
 
 /// Starts the lung model on the X-ray, which is shown. The job stays running.
-pub fn run_lungs(s: &mut Session, stacks: Stacks) -> JobId {
+pub(crate) fn run_lungs(s: &mut Session, stacks: Stacks) -> JobId {
     show(s, stacks.xray);
     let effects = s.apply(Command::RunModel { slot: None, model: "cxr-lungs".into() });
     let started = effects.iter().find_map(|e| if let Effect::Start(id, _) = e { Some(*id) } else { None });
@@ -192,7 +199,7 @@ pub fn run_lungs(s: &mut Session, stacks: Stacks) -> JobId {
 }
 
 /// The X-ray with the result of the lung model, waiting for the reader.
-pub fn with_lungs() -> (Session, Stacks) {
+pub(crate) fn with_lungs() -> (Session, Stacks) {
     let (mut s, stacks) = session();
     let job = run_lungs(&mut s, stacks);
     let geometry = s.library.stack(stacks.xray).expect("open").geometry().clone();
@@ -212,7 +219,7 @@ pub fn with_lungs() -> (Session, Stacks) {
 }
 
 /// The same with a draft of the report.
-pub fn with_report() -> (Session, Stacks) {
+pub(crate) fn with_report() -> (Session, Stacks) {
     let (mut s, stacks) = with_lungs();
     s.apply(Command::DraftReport);
     s.apply(Command::InsertSentence {

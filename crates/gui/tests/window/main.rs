@@ -5,6 +5,7 @@
 //! A real window is opened by `tests/window`.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
+#![allow(clippy::print_stdout, reason = "a test that fails, or is left out, says where its picture lies and why")]
 
 mod desk;
 mod keys;
@@ -12,6 +13,7 @@ mod made_up;
 mod masks;
 mod names;
 mod panels;
+mod pictures;
 mod pointer;
 mod report;
 mod start;

@@ -224,9 +224,9 @@ fn a_length_is_what_the_pixels_between_its_ends_measure() {
         let way = on_screen(&desk, &[a, [100.0, 60.0], b]);
         let events = drag_events(LEFT, &way, Modifiers::NONE);
         if slow {
-            desk.events(events)
+            desk.events(events);
         } else {
-            desk.at_once(&events)
+            desk.at_once(&events);
         }
         let Reading::Length { length, .. } = reading(&desk) else { panic!("no length") };
         let wanted = mm(&desk, a, b);

@@ -3,6 +3,8 @@
 //! A reference that always runs is plain code for the same result; peers in Python (pydicom, NumPy) join where
 //! `LIGHTBOX_PYTHON` names an interpreter that has them.
 
+mod dicom;
+mod dicom_peers;
 mod frames;
 mod peers;
 mod view;
@@ -57,7 +59,12 @@ impl Row {
 pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
-        _ => return Err(format!("`lightbox bench {what}` is not built yet; `lightbox bench view` is")),
+        "dicom" => dicom::run()?,
+        _ => {
+            return Err(format!(
+                "`lightbox bench {what}` is not built yet; `lightbox bench view` and `lightbox bench dicom` are"
+            ));
+        }
     };
     if json {
         return output::json(&rows);

@@ -43,7 +43,7 @@ pub fn iodinated_ml(weight_kg: f64, mg_kg: f64, mg_ml: f64, most_ml: f64) -> Opt
 /// The greatest volume in mL of contrast for an arterial study by volume over eGFR, a ratio of 3 at most where the caller
 /// passes 3 (Gurm et al., J Am Coll Cardiol 2011;58:907).
 pub fn most_arterial_ml(egfr: f64, ratio: f64) -> Option<f64> {
-    ((1.0..=200.0).contains(&egfr) && (0.5..=5.0).contains(&ratio)).then(|| egfr * ratio)
+    ((1.0..=200.0).contains(&egfr) && (0.5..=5.0).contains(&ratio)).then_some(egfr * ratio)
 }
 
 /// Milligrams of a drug by weight, `most_mg` at most.

@@ -74,8 +74,8 @@ fn lung(file: &FindingsFile, present: &[&Finding]) -> Option<Applied> {
         .iter()
         .filter_map(|finding| Some((mean(finding)?, **finding)))
         .max_by(|first, second| first.0.total_cmp(&second.0))?;
-    let composition = largest.attribute("composition").and_then(|word| fleischner::Composition::of(&word)).or_else(
-        || match largest.term.as_deref() {
+    let composition = largest.attribute("composition").and_then(|word| fleischner::Composition::of(&word)).or(
+        match largest.term.as_deref() {
             Some("ground-glass nodule") => Some(fleischner::Composition::GroundGlass),
             Some("part-solid nodule") => Some(fleischner::Composition::PartSolid),
             _ => None,

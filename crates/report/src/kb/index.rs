@@ -1,6 +1,6 @@
 //! BM25 over the fields of a passage (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework").
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Passage;
 use crate::lexicon::lexicon;
@@ -104,7 +104,7 @@ fn stem(word: &str) -> String {
 impl Postings {
     fn add(&mut self, fields: &[(f64, Vec<String>)]) {
         let place = self.lengths.len() as u32;
-        let mut counts: HashMap<&str, f64> = HashMap::new();
+        let mut counts: BTreeMap<&str, f64> = BTreeMap::new();
         let mut length = 0.0;
         for (weight, words) in fields {
             length += words.len() as f64;

@@ -163,7 +163,7 @@ fn bad_input_is_one_sentence_and_exit_code_1() {
         vec!["train", "nowhere.toml", "--out", "x"],
         vec!["report", "draft", "--findings", "text.dcm"],
         vec!["open", "text.dcm"],
-        vec!["ask", "why"],
+        vec!["pacs", "query"],
         vec!["anonymize", "text.dcm", "--out", "copies"],
         vec!["anonymize", "nowhere", "--out", "copies"],
     ] {

@@ -50,6 +50,8 @@ pub struct SrFrame {
     pub reader: String,
     /// Whether a person has signed. Only then is the object VERIFIED and COMPLETE.
     pub signed: bool,
+    /// When, UTC, as `YYYYMMDDHHMMSS`; the time of writing where it is empty.
+    pub signed_at: String,
     /// The reader's organisation, which a verified object must name.
     pub organization: String,
 }

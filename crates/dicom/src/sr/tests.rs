@@ -27,6 +27,7 @@ fn frame() -> SrFrame {
         title: "CT of the chest".into(),
         reader: "ROE^ADA".into(),
         signed: true,
+        signed_at: "20261125104100".into(),
         organization: "Test hospital".into(),
     }
 }
@@ -65,6 +66,9 @@ fn all_three_objects_pass_the_checker_and_dsrdump_reads_the_tree() {
             continue;
         };
         let dump = String::from_utf8_lossy(&out.stdout).into_owned();
+        // The text is signed: when it was said to be, not when it was written.
+        let signed = dump.contains("Verifying Observers : 2026-11-25 10:41:00 +00:00, ROE^ADA");
+        assert_eq!(signed, words.starts_with("Nodule"), "{dump}");
         assert!(out.status.success() && dump.contains(words), "{dump}\n{}", String::from_utf8_lossy(&out.stderr));
     }
 }

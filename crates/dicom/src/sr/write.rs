@@ -229,7 +229,8 @@ fn document(
         let mut by = InMemDicomObject::new_empty();
         let organization = clipped(&frame.organization, 64);
         by.put_text(Tag(0x0040, 0xA027), VR::LO, if organization.is_empty() { "Unknown" } else { &organization });
-        by.put_text(Tag(0x0040, 0xA030), VR::DT, &format!("{date}{time}+0000"));
+        let at = if frame.signed_at.is_empty() { format!("{date}{time}") } else { frame.signed_at.clone() };
+        by.put_text(Tag(0x0040, 0xA030), VR::DT, &format!("{at}+0000"));
         by.put_text(Tag(0x0040, 0xA075), VR::PN, &clipped(&frame.reader, 64));
         by.put_items(Tag(0x0040, 0xA088), Vec::new());
         o.put_items(Tag(0x0040, 0xA073), vec![by]);

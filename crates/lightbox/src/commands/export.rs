@@ -35,6 +35,7 @@ pub(super) fn run(args: &Export) -> Result<(), String> {
         title: frame.title.clone(),
         reader: person_name(&frame.reader),
         signed: !frame.reader.is_empty(),
+        signed_at: moment(&frame.signed_at)?,
         organization: args.organization.clone().unwrap_or_default(),
     };
     match args.to {
@@ -52,6 +53,17 @@ pub(super) fn run(args: &Export) -> Result<(), String> {
         ExportForm::EncapsulatedPdf => {
             sr::write_pdf(&args.out, needs_study()?, &sr_frame, &pdf(&text, &frame)).map_err(|e| e.to_string())
         }
+    }
+}
+
+/// `20261125104100` from `2026-11-25T10:41:00Z`; empty from nothing.
+fn moment(iso: &str) -> Result<String, String> {
+    let digits: String = iso.chars().filter(char::is_ascii_digit).collect();
+    let shape: String = iso.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if iso.is_empty() || shape == "0000-00-00T00:00:00Z" {
+        Ok(digits)
+    } else {
+        Err("the time of signing is not written as 2026-11-25T10:41:00Z".into())
     }
 }
 

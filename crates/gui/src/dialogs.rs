@@ -105,6 +105,7 @@ impl Dialogs {
                 ui.label(egui::RichText::new(title).font(font(13.0, Weight::SemiBold)).color(t.t1));
                 ui.add_space(8.0);
                 let edit = ui.add(TextEdit::singleline(&mut sheet.text).desired_width(f32::INFINITY));
+                ui.ctx().accesskit_node_builder(edit.id, |node| node.set_label(title));
                 if sheet.fresh {
                     edit.request_focus();
                     sheet.fresh = false;

@@ -57,6 +57,12 @@ impl App {
         for effect in session.start() {
             jobs.run(effect);
         }
+        Self::with_session(jobs, session)
+    }
+
+    /// An application over a state that the caller made: for pictures and tests of a state that takes long to reach.
+    #[must_use]
+    pub fn with_session(jobs: Jobs, session: Session) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             session,

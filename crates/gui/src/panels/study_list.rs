@@ -33,6 +33,7 @@ fn filter_id() -> Id {
 fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
     let mut filter = ui.data(|data| data.get_temp::<Option<String>>(filter_id())).flatten();
+    let was_open = filter.is_some();
     header(ui, cx, out, &mut filter);
     hair(ui, 0.0);
     if let Some(text) = &mut filter {
@@ -46,7 +47,8 @@ fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                 row.add(SearchField::new("Title, patient, date", text).width(width))
             })
             .inner;
-        if field.gained_focus() || ui.memory(|m| m.focused().is_none()) {
+        // Only then: a field that takes the keys back would leave none for the image.
+        if !was_open {
             field.request_focus();
         }
         if ui.input(|i| i.key_pressed(egui::Key::Escape)) && field.lost_focus() {
@@ -406,7 +408,8 @@ fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     );
     foot.spacing_mut().item_spacing.y = 4.0;
     foot.add_space(6.0);
-    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand").key("F3")).clicked() {
+    // F3 goes on to the hidden list, so it is not the key of this button.
+    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand")).clicked() {
         out.command(Command::SetStudyList(StudyListMode::Full));
     }
     if waits {

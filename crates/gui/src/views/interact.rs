@@ -1,17 +1,22 @@
 //! The hand on an image: tools, wheel, middle and right button.
 
 use egui::{CursorIcon, PointerButton, Pos2, Response, Sense, Stroke, Ui};
-use lightbox_session::workspace::{Layout, Tool};
+use lightbox_session::workspace::{BrushSettings, Layout, Tool};
 use lightbox_session::{Command, OpenStack, Session};
 
 use super::place::Placement;
 use super::{Hand, ViewsState, measure};
 use crate::cx::{Cx, Hover, Out};
 use crate::overlay::{px, text::signed};
+use crate::panels::tool_options;
 use crate::textures::{ViewTextures, value_at};
 
 /// Points of dragging for one plane with the scroll tool.
 const PT_PER_PLANE: f32 = 3.0;
+/// Growth of the natural logarithm of the magnification for a point of dragging: 87 points double it.
+const ZOOM_PER_PT: f32 = 0.008;
+/// Growth of the brush for a notch of the wheel with Shift.
+const BRUSH_PER_NOTCH: f64 = 1.25;
 /// Points of wheel for one plane; a notch of a wheel is 40 to 50.
 const WHEEL_PT_PER_PLANE: f32 = 40.0;
 
@@ -56,7 +61,7 @@ pub(super) fn hand(
         pan(view, slot, delta, place, out);
     }
     if response.dragged_by(PointerButton::Secondary) {
-        zoom_drag(view, slot, delta, place, out);
+        zoom_drag(ui, view, slot, delta, place, out);
     }
     if paints(tool) {
         paint(ui, s, state, slot, place, &response, out);
@@ -91,6 +96,7 @@ fn pan(
 }
 
 fn zoom_drag(
+    ui: &Ui,
     view: &lightbox_session::workspace::ViewState,
     slot: usize,
     delta: egui::Vec2,
@@ -100,9 +106,10 @@ fn zoom_drag(
     if delta.y == 0.0 {
         return;
     }
-    // Up enlarges, about the middle of the viewport.
-    let zoom = (view.zoom * f64::from((-delta.y * 0.008).exp())).clamp(0.05, 200.0);
-    let pan_mm = place.pan_for_zoom(view, zoom, place.rect.center());
+    // Up enlarges, about the point that was pressed: what the reader points at stays where it is.
+    let zoom = (view.zoom * f64::from((-delta.y * ZOOM_PER_PT).exp())).clamp(0.05, 200.0);
+    let about = ui.input(|i| i.pointer.press_origin()).unwrap_or(place.rect.center());
+    let pan_mm = place.pan_for_zoom(view, zoom, about);
     out.command(Command::SetZoom { slot: Some(slot), zoom, pan_mm });
 }
 
@@ -161,7 +168,7 @@ fn left(
             out.command(Command::SetWindow { slot: Some(slot), window });
         }
         Tool::Pan if dragged => pan(view, slot, delta, place, out),
-        Tool::Zoom if dragged => zoom_drag(view, slot, delta, place, out),
+        Tool::Zoom if dragged => zoom_drag(ui, view, slot, delta, place, out),
         Tool::Scroll if dragged => {
             if started {
                 state.drag = 0.0;
@@ -228,9 +235,9 @@ fn paint(
     }
 }
 
-/// Wheel: planes; with Ctrl: magnification about the pointer.
+/// Wheel: planes; with Ctrl: magnification about the pointer; with Shift: the brush, where one is in the hand.
 fn wheel(ui: &Ui, s: &Session, state: &mut ViewsState, slot: usize, place: &Placement, pointer: Pos2, out: &mut Out) {
-    let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
+    let (zoom, shift) = ui.input(|i| (i.zoom_delta(), i.modifiers.shift));
     let view = &s.workspace.views[slot];
     if zoom != 1.0 {
         let to = (view.zoom * f64::from(zoom)).clamp(0.05, 200.0);
@@ -238,31 +245,36 @@ fn wheel(ui: &Ui, s: &Session, state: &mut ViewsState, slot: usize, place: &Plac
         out.command(Command::SetZoom { slot: Some(slot), zoom: to, pan_mm });
         return;
     }
-    // Notches count whole; a touch pad's small steps add up.
+    // Notches count whole; a touch pad's small steps add up. Some systems turn the wheel to the side while Shift is down.
     let notches: f32 = ui.input(|i| {
         let lines = i.events.iter().filter_map(|e| match e {
-            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Line, delta, modifiers, .. }
-                if !modifiers.command =>
-            {
-                Some(delta.y)
-            }
-            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Point, delta, modifiers, .. }
-                if !modifiers.command =>
-            {
-                Some(delta.y / WHEEL_PT_PER_PLANE)
+            egui::Event::MouseWheel { unit, delta, modifiers, .. } if !modifiers.command => {
+                let delta = if modifiers.shift { delta.x + delta.y } else { delta.y };
+                match unit {
+                    egui::MouseWheelUnit::Line => Some(delta),
+                    egui::MouseWheelUnit::Point => Some(delta / WHEEL_PT_PER_PLANE),
+                    egui::MouseWheelUnit::Page => None,
+                }
             }
             _ => None,
         });
         lines.sum()
     });
-    _ = scroll;
-    if notches != 0.0 {
-        state.wheel -= notches;
-        let planes = state.wheel.trunc();
-        state.wheel -= planes;
-        if planes != 0.0 {
-            out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
-        }
+    if notches == 0.0 {
+        return;
+    }
+    if shift && paints(s.workspace.tool) {
+        let radius_mm = s.workspace.brush.radius_mm * BRUSH_PER_NOTCH.powf(f64::from(notches));
+        let [least, most] = tool_options::BRUSH_MM;
+        let radius_mm = radius_mm.clamp(least, most);
+        out.command(Command::SetBrush(BrushSettings { radius_mm, ..s.workspace.brush }));
+        return;
+    }
+    state.wheel -= notches;
+    let planes = state.wheel.trunc();
+    state.wheel -= planes;
+    if planes != 0.0 {
+        out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
     }
 }
 

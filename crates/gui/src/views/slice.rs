@@ -1,11 +1,11 @@
 //! One viewport: the image, what lies on it, and the bar that says what it is worth.
 
-use egui::{Align2, Rect, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 use lightbox_core::label::MaskOrigin;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
-use lightbox_session::WarningKind;
-use lightbox_session::{LoadState, OpenStack};
+use lightbox_session::workspace::TextLevel;
+use lightbox_session::{LoadState, OpenStack, WarningKind};
 
 use super::place::Placement;
 use super::{Hand, ViewsState, interact};
@@ -30,15 +30,13 @@ pub(super) fn show(
     ui.painter().rect_filled(image, 0, cx.tokens.void);
     let view = &cx.session.workspace.views[slot];
     let open = view.stack.and_then(|id| cx.session.library.stack(id));
-    let described = match (open, textures.grid) {
+    let (response, described) = match (open, textures.grid) {
         (Some(open), Some(grid)) => {
             let place = Placement::new(image, grid, view);
-            Some(picture(ui, cx, textures, state, slot, open, &place, out))
+            let (response, words) = picture(ui, cx, textures, state, slot, open, &place, out);
+            (response, Some(words))
         }
-        _ => {
-            nothing(ui, cx, image, slot, out);
-            None
-        }
+        _ => (nothing(ui, image, slot, out), None),
     };
     let (items, end) = match open {
         Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index, slot),
@@ -51,18 +49,17 @@ pub(super) fn show(
         ui.painter().rect_stroke(whole, 0, line, StrokeKind::Inside);
     }
     // A viewport is an image whose description is its corner text and its trust bar.
-    let description = match (described, items.is_empty()) {
-        (Some(words), _) => {
+    let description = match described {
+        Some(words) => {
             let trust: Vec<&str> = items.iter().map(|i| i.text).collect();
             format!("Viewport {}: {words}. {}. {end}", slot + 1, trust.join(", "))
         }
-        (None, _) => format!("Viewport {}, empty", slot + 1),
+        None => format!("Viewport {}, empty", slot + 1),
     };
-    let response = ui.interact(bar, ui.scope_id().with("described"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, description.clone()));
 }
 
-/// The image with everything on it; gives back its description.
+/// The image with everything on it; gives back what the hand does with it, and its description.
 fn picture(
     ui: &mut Ui,
     cx: &Cx<'_>,
@@ -72,7 +69,7 @@ fn picture(
     open: &OpenStack,
     place: &Placement,
     out: &mut Out,
-) -> String {
+) -> (Response, String) {
     let s = cx.session;
     let t = cx.tokens;
     let view = &s.workspace.views[slot];
@@ -90,7 +87,7 @@ fn picture(
         painter.image(texture.id(), on_image, uv, white);
     }
     let document = s.document(open.id);
-    ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
+    let words = ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
         ui.set_clip_rect(place.rect);
         if !bare {
             let active = document.and_then(|d| d.active).filter(|_| interact::paints(s.workspace.tool));
@@ -115,9 +112,11 @@ fn picture(
         }
         loading(ui, cx, textures, open, place.rect);
         scroll_bar(ui, cx, slot, open, place.rect);
-        corners.iter().flatten().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ")
-    })
-    .inner
+        // Where the reader hides the patient, the name is not spoken either.
+        let spoken = if s.workspace.text == TextLevel::All { &corners[..] } else { &corners[1..] };
+        spoken.iter().flatten().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+    });
+    (response, words.inner)
 }
 
 /// How many image pixels fall on one screen pixel: the texture is made that much smaller, so that nothing flickers.
@@ -127,7 +126,7 @@ fn shrink(screen_px_per_px: f64) -> usize {
 
 fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement, corner: &[String; 2]) {
     if open.calibration() != Calibration::None {
-        let shown = cx.session.workspace.text != lightbox_session::workspace::TextLevel::None;
+        let shown = cx.session.workspace.text != TextLevel::None;
         let corner_pt = if shown { text::corner_width(ui, place.rect, corner) } else { 0.0 };
         scale_bar::paint(ui, ui.painter(), cx.tokens, place, corner_pt);
     }
@@ -210,7 +209,7 @@ fn scroll_bar(ui: &Ui, cx: &Cx<'_>, slot: usize, open: &OpenStack, rect: Rect) {
     painter.rect_filled(Rect::from_min_size(pos2(track.left(), y), vec2(4.0, thumb)), 2, cx.tokens.ovthumb);
 }
 
-fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
+fn nothing(ui: &mut Ui, rect: Rect, slot: usize, out: &mut Out) -> Response {
     let response = ui.interact(rect, ui.scope_id().with("empty"), Sense::click());
     if response.clicked() {
         out.command(lightbox_session::Command::Activate(slot));
@@ -224,7 +223,7 @@ fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
             out.dialog(DialogRequest::OpenFolder);
         }
     });
-    _ = (cx, Align2::CENTER_CENTER);
+    response
 }
 
 /// What the image is worth, and where in the stack it is.

@@ -227,7 +227,7 @@ fn palette(ui: &mut Ui, t: &Tokens) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 16.0;
         let hint =
-            Hint { name: "Brush", key: "1", line: "Hold Ctrl to erase. Shift+wheel changes the size.", reason: "" };
+            Hint { name: "Brush", key: "1", line: "Hold Alt to erase. Shift+wheel changes the size.", reason: "" };
         ui.vertical(|ui| hint.framed(ui));
         Frame::new()
             .fill(t.bg2)

@@ -125,10 +125,9 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::Recovery => (ProblemPlace::General, "Earlier work could not be read."),
     };
     // The sentence of a mask that is not written begins as the title does.
-    let why = why.strip_prefix("the mask is not saved, and nothing was overwritten: ").map_or_else(
-        || why.to_owned(),
-        |rest| format!("Nothing was overwritten. {}", sentence(rest)),
-    );
+    let why = why
+        .strip_prefix("the mask is not saved, and nothing was overwritten: ")
+        .map_or_else(|| why.to_owned(), |rest| format!("Nothing was overwritten. {}", sentence(rest)));
     s.tell(Severity::Error, place, title, &why);
 }
 
@@ -205,6 +204,10 @@ fn arrange_demo(s: &mut Session, new: &[StackId]) -> Vec<Effect> {
         }
     }
     s.workspace.active = 0;
+    if s.models.is_empty() {
+        let detail = "Start Lightbox in the folder that holds `weights`, or name that folder in LIGHTBOX_WEIGHTS.";
+        s.tell(Severity::Warning, ProblemPlace::General, "No model was found, so none is run.", detail);
+    }
     if let Some(id) = xray {
         let fitting: Vec<String> = s
             .library

@@ -141,7 +141,8 @@ pub fn session() -> (Session, Stacks) {
     s.models = models();
     let mut ct = volume(512, 0.8, 268, 1.25, "HU");
     ct.windows = vec![("Lung".into(), Window::new(1500.0, -600.0))];
-    let ct = s.library.add(study("1.1", "2026-11-18", "CT thorax, contrast", vec![series("1.1.1", "CT", "Axial lung", ct)]));
+    let ct =
+        s.library.add(study("1.1", "2026-11-18", "CT thorax, contrast", vec![series("1.1.1", "CT", "Axial lung", ct)]));
     let xray = Series { view: "PA".into(), ..series("1.2.1", "DX", "Chest PA", projection()) };
     let xray = s.library.add(study("1.2", "2026-11-18", "X-ray chest", vec![xray]));
     let mut head = volume(256, 1.0, 173, 1.0, "");

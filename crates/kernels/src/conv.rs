@@ -2,6 +2,7 @@
 
 use crate::gemm::Act;
 use crate::implicit::{self, Dims, Input, Taps, Target, Weights};
+use crate::int8;
 use crate::isa::{self, Isa};
 use crate::pool::{Output, Ptr};
 use crate::spec::ConvSpec;
@@ -194,5 +195,63 @@ impl ConvTransposed {
             unsafe { implicit::run(weights, taps, x, to)? };
         }
         Ok(())
+    }
+}
+
+/// A convolution in bytes, for inference; see [`int8`](crate::int8).
+pub(crate) struct ConvBytes {
+    pub(crate) spec: ConvSpec,
+    pub(crate) kernel: Dims,
+    pub(crate) c_in: usize,
+    pub(crate) c_out: usize,
+    taps: Taps,
+    weights: Weights,
+}
+
+impl ConvBytes {
+    /// As [`Conv::new`], with the weights; none where the processor has no dot product of bytes, or the layer has groups.
+    pub(crate) fn new(spec: ConvSpec, kernel: Dims, c_in: usize, c_out: usize, weight: &[f32]) -> Result<Option<Self>> {
+        // Checks all sizes.
+        Conv::new(spec, kernel, c_in, c_out, weight.len())?;
+        let isa = isa::current();
+        if !isa::has_vnni(isa) || spec.groups != 1 {
+            return Ok(None);
+        }
+        let taps: usize = kernel.iter().product();
+        let k = c_in * taps;
+        let (bytes, scales) = int8::weights(c_out, k, |r, i| weight[r * k + i]);
+        let lane = |r: usize, i: usize| {
+            let (lane, t) = (i / taps, i % taps);
+            [0, 1, 2, 3].map(|j| {
+                let c = lane * 4 + j;
+                if c < c_in { bytes[r * k + c * taps + t] } else { 0 }
+            })
+        };
+        let weights = Weights::bytes(isa, c_in.div_ceil(4), c_out, taps, scales, lane);
+        Ok(Some(Self { spec, kernel, c_in, c_out, taps: spec.windows(kernel), weights }))
+    }
+
+    /// As [`Conv::forward`].
+    pub(crate) fn forward(&self, x: Input, extra: Extra) -> Result<(Vec<f32>, Dims)> {
+        let dims = self.spec.out(x.dims, self.kernel)?;
+        let mut out = Output::new(&[x.batch, self.c_out, dims[0], dims[1], dims[2]])?;
+        let place = Place { out: out.ptr(), image_stride: self.c_out };
+        // SAFETY: the output has room for exactly this, and every number of it is written.
+        unsafe {
+            self.forward_into(x, extra, place)?;
+            Ok((out.finish(), dims))
+        }
+    }
+
+    /// # Safety
+    /// As for [`Conv::forward_into`].
+    pub(crate) unsafe fn forward_into(&self, x: Input, extra: Extra, place: Place) -> Result<()> {
+        let dims = self.spec.out(x.dims, self.kernel)?;
+        let Extra { bias, res, act } = extra;
+        let to = Target { out: place.out, image_stride: place.image_stride, dims, bias, res, act };
+        let (lanes, q) = int8::pack_image(x.x, x.batch, self.c_in, x.dims.iter().product())?;
+        let packed = Input { x: &lanes, quantised: Some(q), ..x };
+        // SAFETY: the caller's promise.
+        unsafe { implicit::run(&self.weights, &self.taps, packed, to) }
     }
 }

@@ -1,8 +1,9 @@
 //! Convolutions against plain loops, over random layers, on every instruction set of the machine.
 
-use crate::conv::{Conv, ConvTransposed, Extra};
+use crate::conv::{Conv, ConvBytes, ConvTransposed, Extra};
 use crate::gemm::Act;
 use crate::implicit::Input;
+use crate::int8::{self, Quantised};
 use crate::isa;
 use crate::reference::{self, random, random_layer, rng};
 use crate::spec::ConvSpec;
@@ -37,7 +38,7 @@ fn check(
             winograd |= conv.is_winograd(batch, dims).unwrap();
             let bound = if conv.is_winograd(batch, dims).unwrap() { WINOGRAD } else { PLAIN };
             let extra = Extra { bias: Some(&bias), res: with_res.then_some(&res[..]), act };
-            let (got, d) = conv.forward(&weight, Input { x: &x, batch, dims }, extra).unwrap();
+            let (got, d) = conv.forward(&weight, Input::new(&x, batch, dims), extra).unwrap();
             assert_eq!(d, out);
             assert_eq!(got.len(), sums.len());
             let pixels: usize = out.iter().product();
@@ -134,7 +135,7 @@ fn random_transposed_layers_are_right() {
             isa::with(isa, || {
                 let conv = ConvTransposed::new(spec, kernel, c_in, c_out, &weight).unwrap();
                 let extra = Extra { bias: Some(&bias), act: Act::Relu, ..Extra::default() };
-                let (got, d) = conv.forward(Input { x: &x, batch, dims }, extra).unwrap();
+                let (got, d) = conv.forward(Input::new(&x, batch, dims), extra).unwrap();
                 assert_eq!((d, got.len()), (out, sums.len()));
                 let pixels: usize = out.iter().product();
                 for (i, got) in got.iter().enumerate() {
@@ -158,7 +159,48 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(Conv::new(ConvSpec::d2(0, 0), [1, 3, 3], 1, 1, 9).is_err());
     assert!(Conv::new(d2, [1, 0, 3], 1, 1, 0).is_err());
     let conv = Conv::new(d2, [1, 3, 3], 1, 1, 9).unwrap();
-    let error = conv.forward(&[0.0; 9], Input { x: &[0.0; 4], batch: 1, dims: [1, 2, 2] }, Extra::default());
+    let error = conv.forward(&[0.0; 9], Input::new(&[0.0; 4], 1, [1, 2, 2]), Extra::default());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("[1, 2, 2]") && error.contains("[1, 3, 3]"), "{error}");
+}
+
+#[test]
+fn layers_in_bytes_are_the_sums_of_their_bytes() {
+    if !isa::has_vnni(isa::current()) {
+        #[allow(clippy::print_stderr, reason = "a skipped test has to say so")]
+        {
+            eprintln!("skipped: this processor has no dot product of bytes; layers in bytes run in f32 here");
+        }
+        return;
+    }
+    for seed in 0..120 {
+        let mut r = rng(5000 + seed);
+        let (mut spec, kernel, c_in, c_out, dims) = random_layer(&mut r, if seed % 4 == 0 { 3 } else { 2 });
+        spec.groups = 1;
+        let batch = r.random_range(1..3);
+        let x = random(&mut r, batch * c_in * dims.iter().product::<usize>());
+        let weight = random(&mut r, c_out * c_in * kernel.iter().product::<usize>());
+        let bias = random(&mut r, c_out);
+        // The numbers that the bytes stand for, convolved in plain loops.
+        let (low, high) = x.iter().fold((0f32, 0f32), |a, v| (a.0.min(*v), a.1.max(*v)));
+        let q = Quantised::covering(low, high);
+        let byte = |v: f32| ((v / q.scale + f32::from(q.zero) + 0.5) as u8, q);
+        let rounded: Vec<f32> = x.iter().map(|v| (f32::from(byte(*v).0) - f32::from(q.zero)) * q.scale).collect();
+        let k = c_in * kernel.iter().product::<usize>();
+        let (bytes, scales) = int8::weights(c_out, k, |o, i| weight[o * k + i]);
+        let near: Vec<f32> = bytes.iter().enumerate().map(|(i, b)| f32::from(*b) * scales[i / k]).collect();
+        let (sums, sizes, out) = reference::conv(&spec, kernel, (batch, c_in, c_out), &rounded, dims, &near);
+        let conv = ConvBytes::new(spec, kernel, c_in, c_out, &weight).unwrap().unwrap();
+        let extra = Extra { bias: Some(&bias), act: Act::Relu, res: None };
+        let (got, d) = conv.forward(Input::new(&x, batch, dims), extra).unwrap();
+        assert_eq!(d, out);
+        let pixels: usize = out.iter().product();
+        // A number on the border between two bytes may fall to either side, hence a step of a byte times a weight.
+        let step = f64::from(q.scale) * f64::from(near.iter().fold(0f32, |m, v| m.max(v.abs())));
+        for (i, got) in got.iter().enumerate() {
+            let want = (sums[i] + f64::from(bias[i / pixels % c_out])).max(0.0);
+            let error = (f64::from(*got) - want).abs();
+            assert!(error < 1e-5 * (1.0 + sizes[i]) + 1.01 * step, "{spec:?} {kernel:?} at {i}: {got}, not {want}");
+        }
+    }
 }

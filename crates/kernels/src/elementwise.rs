@@ -2,7 +2,7 @@
 
 use crate::gemm::Act;
 use crate::isa::{self, by_isa};
-use crate::pool::{Output, par_for};
+use crate::pool::{Output, Ptr, par_for};
 use crate::simd::Simd;
 use candle_core::Result;
 
@@ -181,9 +181,10 @@ unsafe fn softmax_generic<S: Simd>(x: &[f32], out: &mut [f32]) {
 }
 
 /// A pass over `len` numbers in chunks; `f(range, out)` writes its part whole.
-fn pass(len: usize, f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync) -> Result<Vec<f32>> {
-    let mut out = Output::new(&[len])?;
-    let to = out.ptr();
+///
+/// # Safety
+/// `to` must be good for `len` numbers that nobody else uses meanwhile.
+unsafe fn pass_into(len: usize, to: Ptr, f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync) -> Result<()> {
     par_for(len.div_ceil(CHUNK), |i| {
         let (a, b) = (i * CHUNK, ((i + 1) * CHUNK).min(len));
         // SAFETY: one chunk a task; the bytes are set before a slice is made of them.
@@ -192,16 +193,34 @@ fn pass(len: usize, f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync) -> Re
             to.slice(a, b - a)
         };
         f(a..b, dst);
-    })?;
-    // SAFETY: all chunks were written.
-    Ok(unsafe { out.finish() })
+    })
+}
+
+fn pass(len: usize, f: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync) -> Result<Vec<f32>> {
+    let mut out = Output::new(&[len])?;
+    // SAFETY: the output has room, and all chunks are written.
+    unsafe {
+        pass_into(len, out.ptr(), f)?;
+        Ok(out.finish())
+    }
 }
 
 /// The function of every number.
 pub(crate) fn map(map: Map, x: &[f32]) -> Result<Vec<f32>> {
+    let mut out = Output::new(&[x.len()])?;
+    // SAFETY: the output has room, and all of it is written.
+    unsafe {
+        map_into(map, x, out.ptr())?;
+        Ok(out.finish())
+    }
+}
+
+/// # Safety
+/// `to` must be good for as many numbers, and nobody else may use them meanwhile.
+pub(crate) unsafe fn map_into(map: Map, x: &[f32], to: Ptr) -> Result<()> {
     let isa = isa::current();
-    // SAFETY: safe code compiled for the set.
-    pass(x.len(), |r, out| unsafe { map_run(isa, map, &x[r], out) })
+    // SAFETY: safe code compiled for the set; the caller's promise.
+    unsafe { pass_into(x.len(), to, |r, out| map_run(isa, map, &x[r], out)) }
 }
 
 /// Gradient of the input of [`map`].
@@ -214,10 +233,21 @@ pub(crate) fn map_backward(map: Map, x: &[f32], y: &[f32], grad: &[f32]) -> Resu
 
 /// `act(a + b)`.
 pub(crate) fn add(act: Act, a: &[f32], b: &[f32]) -> Result<Vec<f32>> {
+    let mut out = Output::new(&[a.len()])?;
+    // SAFETY: the output has room, and all of it is written.
+    unsafe {
+        add_into(act, a, b, out.ptr())?;
+        Ok(out.finish())
+    }
+}
+
+/// # Safety
+/// `to` must be good for as many numbers, and nobody else may use them meanwhile.
+pub(crate) unsafe fn add_into(act: Act, a: &[f32], b: &[f32], to: Ptr) -> Result<()> {
     assert_eq!(a.len(), b.len(), "two inputs of one size");
     let isa = isa::current();
-    // SAFETY: safe code compiled for the set.
-    pass(a.len(), |r, out| unsafe { add_run(isa, act, &a[r.clone()], &b[r], out) })
+    // SAFETY: safe code compiled for the set; the caller's promise.
+    unsafe { pass_into(a.len(), to, |r, out| add_run(isa, act, &a[r.clone()], &b[r], out)) }
 }
 
 /// Softmax of `[outer, n, inner]` along the middle.

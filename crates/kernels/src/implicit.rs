@@ -10,6 +10,7 @@
 //! gradients of inputs.
 
 use crate::gemm::{self, Act, Store};
+use crate::int8::{self, Quantised, Rescale};
 use crate::isa::{Isa, by_isa};
 use crate::pool::{Ptr, par_for, round_up, threads, with_scratch};
 use crate::simd::Simd;
@@ -48,9 +49,25 @@ pub(crate) struct Weights {
     k: usize,
     panels: Vec<(usize, usize)>,
     data: Vec<f32>,
+    /// For weights in bytes (four channels a number): the scale of each output channel, and the sum of its weights.
+    bytes: Option<(Vec<f32>, Vec<i32>)>,
 }
 
 impl Weights {
+    /// Packs weights in bytes: `c_in` counts lanes of four channels, `at` gives lanes.
+    pub(crate) fn bytes(
+        isa: Isa,
+        c_in: usize,
+        c_out: usize,
+        taps: usize,
+        scales: Vec<f32>,
+        at: impl Fn(usize, usize) -> [i8; 4],
+    ) -> Self {
+        let lane = |_: usize, r: usize, i: usize| f32::from_bits(u32::from_ne_bytes(at(r, i).map(|b| b as u8)));
+        let sums = (0..c_out).map(|r| (0..c_in * taps).flat_map(|i| at(r, i)).map(i32::from).sum()).collect();
+        Self { bytes: Some((scales, sums)), ..Self::new(isa, 1, c_in, c_out, taps, lane) }
+    }
+
     /// Packs `at(group, output channel of the group, channel * taps + tap)`.
     pub(crate) fn new(
         isa: Isa,
@@ -66,11 +83,46 @@ impl Weights {
         for g in 0..groups {
             data.extend(gemm::pack(&panels, k, |r, i| at(g, r, i)));
         }
-        Self { isa, groups, c_in, c_out, k, panels, data }
+        Self { isa, groups, c_in, c_out, k, panels, data, bytes: None }
     }
 
     fn panel(&self, group: usize, first: usize) -> *const f32 {
         self.data[(group * self.c_out + first) * self.k..].as_ptr()
+    }
+}
+
+/// Weights for one call: with what turns sums of bytes into numbers.
+struct Call<'a> {
+    w: &'a Weights,
+    shift: Vec<i32>,
+    factor: Vec<f32>,
+    /// What lies outside of the image.
+    border: f32,
+}
+
+impl<'a> Call<'a> {
+    fn new(w: &'a Weights, quantised: Option<Quantised>) -> Self {
+        let (shift, factor) = match (&w.bytes, quantised) {
+            (Some((scales, sums)), Some(q)) => {
+                (sums.iter().map(|s| s * i32::from(q.zero)).collect(), scales.iter().map(|s| s * q.scale).collect())
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        Self { w, shift, factor, border: quantised.map_or(0.0, Quantised::border) }
+    }
+
+    /// The product of a panel; see [`gemm::panel_generic`].
+    unsafe fn multiply(&self, g: usize, first: usize, rows: usize, b: *const f32, off: &[u32], cols: usize, to: Store) {
+        let a = self.w.panel(g, first);
+        // SAFETY: the caller's promise; weights in bytes are made where the processor has VNNI only.
+        unsafe {
+            if self.factor.is_empty() {
+                gemm::panel(self.w.isa, rows, a, b, off, cols, to);
+            } else {
+                let by = Rescale { shift: self.shift[first..].as_ptr(), factor: self.factor[first..].as_ptr() };
+                int8::panel(rows, a, b, off, cols, to, by);
+            }
+        }
     }
 }
 
@@ -80,6 +132,15 @@ pub(crate) struct Input<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) batch: usize,
     pub(crate) dims: Dims,
+    /// For an input in bytes (four channels a number).
+    pub(crate) quantised: Option<Quantised>,
+}
+
+impl<'a> Input<'a> {
+    /// Plain numbers.
+    pub(crate) fn new(x: &'a [f32], batch: usize, dims: Dims) -> Self {
+        Self { x, batch, dims, quantised: None }
+    }
 }
 
 /// An output: `[batch, groups * c_out, depth, rows, columns]`, and what is added on the way.
@@ -102,6 +163,7 @@ pub(crate) struct Target<'a> {
 pub(crate) unsafe fn run(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> {
     let pixels: usize = x.dims.iter().product();
     assert_eq!(x.x.len(), x.batch * w.groups * w.c_in * pixels, "input and its dimensions");
+    assert_eq!(w.bytes.is_some(), x.quantised.is_some(), "bytes meet bytes");
     assert!(to.bias.is_none_or(|b| b.len() == w.groups * w.c_out), "one bias a channel");
     let out_pixels: usize = to.dims.iter().product();
     assert!(
@@ -123,6 +185,7 @@ pub(crate) unsafe fn run(w: &Weights, taps: &Taps, x: Input, to: Target) -> Resu
 /// One tap, no border: the image itself is B.
 unsafe fn pointwise(w: &Weights, x: Input, to: Target) -> Result<()> {
     let pix: usize = x.dims.iter().product();
+    let call = Call::new(w, x.quantised);
     let (_, nr) = gemm::block(w.isa);
     let lanes = gemm::lanes(w.isa);
     let limit = (BLOCK / w.c_in.max(1) / nr).clamp(1, 64) * nr;
@@ -163,17 +226,16 @@ unsafe fn pointwise(w: &Weights, x: Input, to: Target) -> Result<()> {
             for &(first, rows) in &w.panels[mine.clone()] {
                 let channel = g * w.c_out + first;
                 let at = (b * to.image_stride + channel) * pix + p0;
-                let a = w.panel(g, first);
                 // SAFETY: tasks own disjoint (image, columns, channels); direct columns end a whole block before the
                 // end of the image, the others are read from the scratch, which has room behind its last row.
                 unsafe {
                     let store = to.store(at, pix, channel);
                     if whole > 0 {
-                        gemm::panel(w.isa, rows, a, src.as_ptr().add(p0), &direct, whole, store);
+                        call.multiply(g, first, rows, src.as_ptr().add(p0), &direct, whole, store);
                     }
                     if rest > 0 {
                         let store = to.store(at + whole, pix, channel);
-                        gemm::panel(w.isa, rows, a, s.as_ptr(), &packed, rest, store);
+                        call.multiply(g, first, rows, s.as_ptr(), &packed, rest, store);
                     }
                 }
             }
@@ -346,7 +408,8 @@ unsafe fn windows(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> 
     if blocks.is_empty() {
         return Ok(()); // a phase without points
     }
-    let depthwise = w.c_in == 1 && w.c_out <= 2;
+    let call = Call::new(w, x.quantised);
+    let depthwise = w.c_in == 1 && w.c_out <= 2 && w.bytes.is_none();
     let splits = if depthwise { 1 } else { splits(outer * blocks.len(), w.panels.len()) };
     let tasks = outer * blocks.len() * splits;
     par_for(tasks, |task| {
@@ -360,9 +423,9 @@ unsafe fn windows(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> 
             let pixels: usize = x.dims.iter().product();
             for c in 0..w.c_in {
                 let src = &x.x[(image * w.c_in + c) * pixels..][..pixels];
-                fill(plan, src, x.dims, (z0, z), (y0, y), &mut copy[c * plan.channel..]);
+                fill(plan, src, x.dims, (z0, z), (y0, y), call.border, &mut copy[c * plan.channel..]);
             }
-            let part = Part { w, plan, to: &to, image, z0, y0, z, y };
+            let part = Part { w, call: &call, plan, to: &to, image, z0, y0, z, y };
             // SAFETY: tasks own disjoint output rows and channels; offsets stay inside the copy, whose slack is what the
             // last vector may read beyond it.
             unsafe {
@@ -378,7 +441,15 @@ unsafe fn windows(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> 
 }
 
 /// Copies the input rows of a block, with zeros outside of the image.
-fn fill(plan: &Plan, src: &[f32], dims: Dims, (z0, z): (usize, usize), (y0, y): (usize, usize), out: &mut [f32]) {
+fn fill(
+    plan: &Plan,
+    src: &[f32],
+    dims: Dims,
+    (z0, z): (usize, usize),
+    (y0, y): (usize, usize),
+    border: f32,
+    out: &mut [f32],
+) {
     let sub = &plan.sub;
     let (nqz, nqy, pitch) = (plan.z + sub.span[0], plan.y + sub.span[1], sub.pitch());
     let mut phase = 0;
@@ -401,12 +472,12 @@ fn fill(plan: &Plan, src: &[f32], dims: Dims, (z0, z): (usize, usize), (y0, y): 
                         let row = &mut out[((phase * nqz + qz) * nqy + qy) * pitch..][..pitch];
                         let inside = iz >= 0 && (iz as usize) < dims[0] && iy >= 0 && (iy as usize) < dims[1];
                         if !inside || lo >= hi {
-                            row.fill(0.0);
+                            row.fill(border);
                             continue;
                         }
                         let line = &src[(iz as usize * dims[1] + iy as usize) * dims[2]..][..dims[2]];
-                        row[..lo].fill(0.0);
-                        row[hi..].fill(0.0);
+                        row[..lo].fill(border);
+                        row[hi..].fill(border);
                         let from = (first + (lo * step) as isize) as usize;
                         let dst = &mut row[lo..hi];
                         match step {
@@ -425,6 +496,7 @@ fn fill(plan: &Plan, src: &[f32], dims: Dims, (z0, z): (usize, usize), (y0, y): 
 /// The output of one task.
 struct Part<'a> {
     w: &'a Weights,
+    call: &'a Call<'a>,
     plan: &'a Plan,
     to: &'a Target<'a>,
     image: usize,
@@ -459,7 +531,6 @@ impl Part<'_> {
         let flat = sub.out_step[2] != 1 || contiguous || in_one < by_row;
         for &(first, rows) in &w.panels[panels] {
             let channel = g * w.c_out + first;
-            let a = w.panel(g, first);
             for z in 0..self.z {
                 // SAFETY: the caller's promise.
                 unsafe {
@@ -468,7 +539,7 @@ impl Part<'_> {
                         for y in 0..runs {
                             let b = copy.as_ptr().add(z * plane + y * pitch);
                             let store = to.store(self.at(channel, z, y), out_pixels, channel);
-                            gemm::panel(w.isa, rows, a, b, &self.plan.off, cols, store);
+                            self.call.multiply(g, first, rows, b, &self.plan.off, cols, store);
                         }
                         continue;
                     }
@@ -484,7 +555,8 @@ impl Part<'_> {
                     for j in (0..cols).step_by(nr) {
                         let n = nr.min(cols - j);
                         let b = copy.as_ptr().add(z * plane + j);
-                        gemm::panel(w.isa, rows, a, b, &self.plan.off, n, Store::plain(tile.as_mut_ptr(), nr));
+                        let plain = Store::plain(tile.as_mut_ptr(), nr);
+                        self.call.multiply(g, first, rows, b, &self.plan.off, n, plain);
                         scatter(w.isa, rows, tile.as_ptr(), nr, j, n, place);
                     }
                 }

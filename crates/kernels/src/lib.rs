@@ -5,7 +5,8 @@
 //! `Tensor::backward` stay candle's. From the bottom up:
 //!
 //! - [`isa`]: which instruction set runs; `simd`: one vector type for each
-//! - [`ops`]: what models call
+//! - [`ops`]: what models call; [`graph`]: models written once, run layer by layer or as a fused plan
+//! - [`nets`]: the networks of the benchmark
 //! - [`pool`]: threads, cancellation, scratch
 //! - `gemm`: the register block; `implicit`, `winograd`: convolutions on it; `conv`: which of them runs where
 //!
@@ -13,13 +14,17 @@
 //! from several threads through raw pointers, and use the processor's vectors.
 #![allow(unsafe_code, reason = "the room of the unsafe code; every block says why it holds")]
 
+pub mod bench;
 pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod grad;
+pub mod graph;
 pub(crate) mod implicit;
+pub(crate) mod int8;
 pub mod isa;
 pub(crate) mod linear;
+pub mod nets;
 pub(crate) mod norm;
 pub mod ops;
 pub mod pool;

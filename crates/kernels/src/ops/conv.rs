@@ -8,7 +8,7 @@ use crate::gemm::Act;
 use crate::grad;
 use crate::spec::ConvSpec;
 use candle_core::{Device, Result, Shape, Tensor, bail};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 fn forward(spec: ConvSpec, act: Act, (x, xs): Arg, (w, ws): Arg, bias: Option<&[f32]>) -> Result<(Vec<f32>, Shape)> {
     let image = Image::of(xs)?;
@@ -196,21 +196,42 @@ pub fn conv_transposed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, spec:
     }
 }
 
-/// A convolution for inference: weights are packed once, at the first use. Its results carry no graph.
+/// A convolution with its weights.
+///
+/// Where something is trained (the input or the weights belong to a graph) it is [`conv`]. Else its weights are packed
+/// once, at the first use. Clones share what is packed.
+#[derive(Clone)]
 pub struct ConvLayer {
-    weight: Tensor,
-    bias: Option<Vec<f32>>,
-    spec: ConvSpec,
-    act: Act,
-    packed: OnceLock<Conv>,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Option<Tensor>,
+    pub(crate) spec: ConvSpec,
+    pub(crate) act: Act,
+    packed: Arc<OnceLock<Conv>>,
+}
+
+/// Whether anything here wants a gradient.
+pub(super) fn trains(all: &[Option<&Tensor>]) -> bool {
+    all.iter().flatten().any(|t| t.track_op())
+}
+
+/// Lends the numbers of an optional tensor.
+pub(super) fn with_some<R>(t: Option<&Tensor>, f: impl FnOnce(Option<&[f32]>) -> Result<R>) -> Result<R> {
+    match t {
+        Some(t) => with(t, |t| f(Some(t))),
+        None => f(None),
+    }
+}
+
+impl std::fmt::Debug for ConvLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ConvLayer({:?}, {:?}, {:?})", self.weight.shape(), self.spec, self.act)
+    }
 }
 
 impl ConvLayer {
     /// `weight` and `bias` as for [`conv`].
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, act: Act) -> Result<Self> {
-        let weight = weight.detach().contiguous()?;
-        let bias = bias.map(|b| with(&b.to_device(&Device::Cpu)?, |b| Ok(b.to_vec()))).transpose()?;
-        Ok(Self { weight, bias, spec, act, packed: OnceLock::new() })
+    pub fn new(weight: Tensor, bias: Option<Tensor>, spec: ConvSpec, act: Act) -> Self {
+        Self { weight, bias, spec, act, packed: Arc::default() }
     }
 
     /// As [`conv`].
@@ -224,15 +245,16 @@ impl ConvLayer {
     }
 
     fn run(&self, x: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+        let bias = self.bias.as_ref();
+        if !x.device().is_cpu() || trains(&[Some(x), Some(&self.weight), bias, residual]) {
+            return match residual {
+                None => conv(x, &self.weight, bias, self.spec, self.act),
+                Some(r) => super::add(&conv(x, &self.weight, bias, self.spec, Act::None)?, r, self.act),
+            };
+        }
         let image = Image::of(x.shape())?;
         let (c_out, ci, kernel) = image.kernel(self.weight.shape())?;
-        if !x.device().is_cpu() {
-            let bias = self.bias.as_ref().map(|b| Tensor::from_slice(b, b.len(), x.device())).transpose()?;
-            let y = elsewhere(x, &self.weight, bias.as_ref(), self.spec, Act::None)?;
-            let y = residual.map_or(Ok(y.clone()), |r| y + r)?;
-            return apply_act(y, self.act);
-        }
-        if ci.checked_mul(self.spec.groups) != Some(image.channels) {
+        if ci.checked_mul(self.spec.groups) != Some(image.channels) || bias.is_some_and(|b| b.dims() != [c_out]) {
             bail!("conv: input {:?} and weight {:?} do not fit together", x.shape(), self.weight.shape());
         }
         if self.packed.get().is_none() {
@@ -246,46 +268,58 @@ impl ConvLayer {
         {
             bail!("conv: the residual has shape {:?}, the output {shape:?}", r.shape());
         }
-        let run = |res: Option<&[f32]>| {
-            let extra = Extra { bias: self.bias.as_deref(), res, act: self.act };
-            with(x, |x| with(&self.weight, |w| packed.forward(w, image.input(x), extra)))
-        };
-        let (y, _) = match residual {
-            Some(r) => with(r, |r| run(Some(r)))?,
-            None => run(None)?,
-        };
+        let (y, _) = with_some(residual, |res| {
+            with_some(bias, |bias| {
+                let extra = Extra { bias, res, act: self.act };
+                with(x, |x| with(&self.weight, |w| packed.forward(w, image.input(x), extra)))
+            })
+        })?;
         tensor(y, shape)
     }
 }
 
-/// A transposed convolution for inference, with weights packed at the start.
+/// A transposed convolution with its weights, as [`ConvLayer`].
+#[derive(Clone)]
 pub struct ConvTransposedLayer {
-    packed: ConvTransposed,
-    bias: Option<Vec<f32>>,
-    act: Act,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Option<Tensor>,
+    pub(crate) spec: ConvSpec,
+    pub(crate) act: Act,
+    packed: Arc<OnceLock<ConvTransposed>>,
+}
+
+impl std::fmt::Debug for ConvTransposedLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ConvTransposedLayer({:?}, {:?}, {:?})", self.weight.shape(), self.spec, self.act)
+    }
 }
 
 impl ConvTransposedLayer {
     /// `weight` and `bias` as for [`conv_transposed`].
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>, spec: ConvSpec, act: Act) -> Result<Self> {
-        let weight = weight.detach().to_device(&Device::Cpu)?;
-        let image = Image::of(weight.shape())?;
-        let (c_in, co, kernel) = (image.batch, image.channels, image.dims);
-        let packed = with(&weight, |w| ConvTransposed::new(spec, kernel, c_in, co * spec.groups, w))?;
-        let bias = bias.map(|b| with(&b.to_device(&Device::Cpu)?, |b| Ok(b.to_vec()))).transpose()?;
-        Ok(Self { packed, bias, act })
+    pub fn new(weight: Tensor, bias: Option<Tensor>, spec: ConvSpec, act: Act) -> Self {
+        Self { weight, bias, spec, act, packed: Arc::default() }
     }
 
     /// As [`conv_transposed`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        on_cpu(x, |x| {
-            let image = Image::of(x.shape())?;
-            if image.channels != self.packed.c_in {
-                bail!("transposed conv: input {:?} does not have {} channels", x.shape(), self.packed.c_in);
-            }
-            let extra = Extra { bias: self.bias.as_deref(), act: self.act, res: None };
-            let (y, dims) = with(x, |x| self.packed.forward(image.input(x), extra))?;
-            tensor(y, image.with(self.packed.c_out, dims))
-        })
+        let bias = self.bias.as_ref();
+        if !x.device().is_cpu() || trains(&[Some(x), Some(&self.weight), bias]) {
+            return conv_transposed(x, &self.weight, bias, self.spec, self.act);
+        }
+        let image = Image::of(x.shape())?;
+        let (c_in, co, kernel) = image.kernel(self.weight.shape())?;
+        let c_out = co.saturating_mul(self.spec.groups);
+        if c_in != image.channels || bias.is_some_and(|b| b.dims() != [c_out]) {
+            bail!("transposed conv: input {:?} and weight {:?} do not fit", x.shape(), self.weight.shape());
+        }
+        if self.packed.get().is_none() {
+            let new = with(&self.weight, |w| ConvTransposed::new(self.spec, kernel, c_in, c_out, w))?;
+            self.packed.get_or_init(|| new);
+        }
+        let Some(packed) = self.packed.get() else { bail!("a layer without weights") };
+        let (y, dims) = with_some(bias, |bias| {
+            with(x, |x| packed.forward(image.input(x), Extra { bias, act: self.act, res: None }))
+        })?;
+        tensor(y, image.with(c_out, dims))
     }
 }

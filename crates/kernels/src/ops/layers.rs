@@ -1,5 +1,6 @@
 //! Pools, resizing, activations, softmax, linear layers, RoIAlign.
 
+use super::conv::trains;
 use super::custom::{apply1, apply2, apply3, grad_like};
 use super::shape::{Image, on_cpu, tensor, with};
 use crate::conv::Extra;
@@ -10,6 +11,7 @@ use crate::pooling::{self, Pool, PoolKind};
 use crate::roi::RoiAlign;
 use crate::upsample::{self, Resize};
 use candle_core::{Device, Result, Tensor, bail};
+use std::sync::{Arc, OnceLock};
 
 /// A pool over rows and columns, or depth, rows and columns.
 ///
@@ -190,38 +192,45 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor, act: Act) -> Result<Te
     )
 }
 
-/// A linear layer for inference, with weights packed once.
+/// A linear layer with its weights, packed once where nothing is trained.
+#[derive(Clone)]
 pub struct LinearLayer {
-    packed: Linear,
-    bias: Vec<f32>,
-    act: Act,
+    pub(crate) weight: Tensor,
+    pub(crate) bias: Tensor,
+    pub(crate) act: Act,
+    packed: Arc<OnceLock<Linear>>,
+}
+
+impl std::fmt::Debug for LinearLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LinearLayer({:?}, {:?})", self.weight.shape(), self.act)
+    }
 }
 
 impl LinearLayer {
     /// As for [`linear`].
-    pub fn new(weight: &Tensor, bias: &Tensor, act: Act) -> Result<Self> {
-        let (n, k) = weight.dims2()?;
-        check_linear(&[k], weight.dims(), bias.elem_count())?;
-        let cpu = |t: &Tensor| t.detach().to_device(&Device::Cpu);
-        let packed = with(&cpu(weight)?, |w| Ok(Linear::new(k, n, w)))?;
-        let bias = with(&cpu(bias)?, |b| Ok(b.to_vec()))?;
-        Ok(Self { packed, bias, act })
+    pub fn new(weight: Tensor, bias: Tensor, act: Act) -> Self {
+        Self { weight, bias, act, packed: Arc::default() }
     }
 
-    /// As [`linear`], without a graph.
+    /// As [`linear`].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        on_cpu(x, |x| {
-            let (m, k) = rows(x.dims());
-            if k != self.packed.k {
-                bail!("linear: input {:?} does not have {} features", x.shape(), self.packed.k);
-            }
-            let extra = Extra { bias: Some(&self.bias), act: self.act, res: None };
-            let y = with(x, |x| self.packed.forward(x, m, extra))?;
-            let mut dims = x.dims().to_vec();
-            if let Some(last) = dims.last_mut() {
-                *last = self.packed.n;
-            }
-            tensor(y, dims)
-        })
+        if !x.device().is_cpu() || trains(&[Some(x), Some(&self.weight), Some(&self.bias)]) {
+            return linear(x, &self.weight, &self.bias, self.act);
+        }
+        check_linear(x.dims(), self.weight.dims(), self.bias.elem_count())?;
+        let ((m, k), n) = (rows(x.dims()), self.weight.dim(0)?);
+        if self.packed.get().is_none() {
+            let new = with(&self.weight, |w| Ok(Linear::new(k, n, w)))?;
+            self.packed.get_or_init(|| new);
+        }
+        let Some(packed) = self.packed.get() else { bail!("a layer without weights") };
+        let y =
+            with(&self.bias, |b| with(x, |x| packed.forward(x, m, Extra { bias: Some(b), act: self.act, res: None })))?;
+        let mut dims = x.dims().to_vec();
+        if let Some(last) = dims.last_mut() {
+            *last = n;
+        }
+        tensor(y, dims)
     }
 }

@@ -8,7 +8,7 @@ mod conv;
 mod custom;
 mod layers;
 mod norm;
-mod shape;
+pub(crate) mod shape;
 
 pub use crate::elementwise::Map;
 pub use crate::norm::Norm;

@@ -40,7 +40,7 @@ impl Image {
     }
 
     pub(super) fn input<'a>(&self, x: &'a [f32]) -> Input<'a> {
-        Input { x, batch: self.batch, dims: self.dims }
+        Input::new(x, self.batch, self.dims)
     }
 
     /// A kernel `[a, b, (depth,) rows, columns]` with as many axes.
@@ -54,7 +54,7 @@ impl Image {
 }
 
 /// Lends the numbers of a tensor on the CPU, in order; copies only where they are not.
-pub(super) fn with<R>(t: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
+pub(crate) fn with<R>(t: &Tensor, f: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
     let t = t.contiguous()?;
     let (storage, layout) = t.storage_and_layout();
     let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {

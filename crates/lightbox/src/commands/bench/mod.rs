@@ -4,6 +4,7 @@
 //! `LIGHTBOX_PYTHON` names an interpreter that has them.
 
 mod frames;
+mod layers;
 mod peers;
 mod view;
 
@@ -57,7 +58,9 @@ impl Row {
 pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
-        _ => return Err(format!("`lightbox bench {what}` is not built yet; `lightbox bench view` is")),
+        "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
+        "nets" => layers::run(lightbox_kernels::bench::nets())?,
+        _ => return Err(format!("`lightbox bench {what}` is not built yet; `view`, `kernels` and `nets` are")),
     };
     if json {
         return output::json(&rows);

@@ -243,6 +243,19 @@ impl ConvBytes {
         }
     }
 
+    /// For an input that is packed already.
+    pub(crate) fn forward_packed(&self, x: Input, extra: Extra) -> Result<Vec<f32>> {
+        let dims = self.spec.out(x.dims, self.kernel)?;
+        let mut out = Output::new(&[x.batch, self.c_out, dims[0], dims[1], dims[2]])?;
+        let Extra { bias, res, act } = extra;
+        let to = Target { out: out.ptr(), image_stride: self.c_out, dims, bias, res, act };
+        // SAFETY: the output has room for exactly this, and every number of it is written.
+        unsafe {
+            implicit::run(&self.weights, &self.taps, x, to)?;
+            Ok(out.finish())
+        }
+    }
+
     /// # Safety
     /// As for [`Conv::forward_into`].
     pub(crate) unsafe fn forward_into(&self, x: Input, extra: Extra, place: Place) -> Result<()> {

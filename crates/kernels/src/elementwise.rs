@@ -300,3 +300,13 @@ pub(crate) fn softmax_backward(y: &[f32], grad: &[f32], (outer, n, inner): (usiz
         }
     })
 }
+
+/// `[n, rows]` to `[rows, n]`, with a bias for each of the `n`, then the activation.
+pub(crate) fn turn(x: &[f32], n: usize, rows: usize, bias: &[f32], act: Act) -> Result<Vec<f32>> {
+    assert!(x.len() == n * rows && bias.len() == n, "numbers and their dimensions");
+    crate::pool::fill_chunks(&[rows, n], n, |r, out| {
+        for (j, o) in out.iter_mut().enumerate() {
+            *o = act.apply(x[j * rows + r] + bias[j]);
+        }
+    })
+}

@@ -98,6 +98,24 @@ pub(crate) fn pack_image(x: &[f32], batch: usize, channels: usize, pixels: usize
     Ok((unsafe { out.finish() }, q))
 }
 
+/// Packs `[rows, features]` into lanes of four features, `[features / 4, rows]`.
+pub(crate) fn pack_rows(x: &[f32], rows: usize, features: usize) -> Result<(Vec<f32>, Quantised)> {
+    assert_eq!(x.len(), rows * features, "numbers and their dimensions");
+    let (low, high) = range(x)?;
+    let q = Quantised::covering(low, high);
+    let inverse = 1.0 / q.scale;
+    let lanes = features.div_ceil(4);
+    let out = crate::pool::fill_chunks(&[lanes, rows], rows, |lane, out| {
+        for (r, o) in out.iter_mut().enumerate() {
+            let four = &x[r * features + lane * 4..(r * features + lane * 4 + 4).min((r + 1) * features)];
+            let mut bytes = [q.zero; 4];
+            bytes.iter_mut().zip(four).for_each(|(b, v)| *b = q.byte(*v, inverse));
+            *o = f32::from_bits(u32::from_ne_bytes(bytes));
+        }
+    })?;
+    Ok((out, q))
+}
+
 /// What turns sums of bytes into numbers: `(sum - shift[row]) * factor[row]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Rescale {

@@ -15,6 +15,11 @@ pub(crate) fn rng(seed: u64) -> SmallRng {
     SmallRng::seed_from_u64(seed)
 }
 
+/// How many random cases a test tries: a twelfth where `LIGHTBOX_TESTS=short`, for slow builds as the sanitizer's.
+pub(crate) fn cases(all: u64) -> u64 {
+    if std::env::var("LIGHTBOX_TESTS").is_ok_and(|v| v == "short") { all.div_ceil(12) } else { all }
+}
+
 /// Sum of products and sum of their absolute values at each output of a convolution.
 pub(crate) fn conv(
     spec: &ConvSpec,

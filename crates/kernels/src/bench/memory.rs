@@ -1,4 +1,4 @@
-//! Peak memory of a step, as Linux counts it.
+//! Peak memory and processor time, as Linux counts them.
 
 use candle_core::Result;
 
@@ -17,4 +17,12 @@ fn field(name: &str) -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}
+
+/// Processor time of all threads, ms; not a number elsewhere.
+pub(super) fn processor_ms() -> f64 {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return f64::NAN };
+    // The first number of a thread's schedstat: nanoseconds that it ran.
+    let ns = |text: String| text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok());
+    threads.flatten().filter_map(|t| std::fs::read_to_string(t.path().join("schedstat")).ok().and_then(ns)).sum::<f64>() * 1e-6
 }

@@ -14,6 +14,27 @@ pub use peers::Peers;
 use candle_core::Result;
 use std::time::{Duration, Instant};
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Time on the wall.
+    Wall,
+    /// Processor time of all threads of the process: for a machine that others use too. It only compares libraries that
+    /// run one thread each, for it counts threads that wait spinning.
+    Processor,
+}
+
+impl Clock {
+    /// Now, in ms since some start.
+    fn now(self) -> f64 {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        if self == Self::Processor {
+            return memory::processor_ms();
+        }
+        START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3
+    }
+}
+
 /// Something to time: one run of a layer, a net or a training step.
 pub type Run = Box<dyn FnMut() -> Result<()>>;
 
@@ -61,16 +82,16 @@ pub fn nets() -> Vec<Case> {
 /// Shortest burst.
 const BURST: Duration = Duration::from_millis(60);
 
-fn burst(times: &mut Vec<f64>, run: &mut Run) -> Result<()> {
+fn burst(times: &mut Vec<f64>, run: &mut Run, clock: Clock) -> Result<()> {
     // Long runs are hardly touched by what others' threads still do, and cost too much to be dropped.
     if times.last().is_none_or(|t| *t < 400.0) {
         run()?;
     }
     let start = Instant::now();
     loop {
-        let one = Instant::now();
+        let one = clock.now();
         run()?;
-        times.push(one.elapsed().as_secs_f64() * 1e3);
+        times.push(clock.now() - one);
         if start.elapsed() >= BURST {
             return Ok(());
         }
@@ -83,7 +104,7 @@ fn median(times: &mut [f64]) -> f64 {
 }
 
 /// Times a case in `rounds` rounds.
-pub fn measure(case: Case, peers: Option<&mut Peers>, rounds: usize) -> Result<Measured> {
+pub fn measure(case: Case, peers: Option<&mut Peers>, rounds: usize, clock: Clock) -> Result<Measured> {
     let difference = case.check.map(|c| c()).transpose()?;
     let (mut ours, peak_mib) = memory::peak(|| {
         let mut ours = (case.ours)()?;
@@ -101,13 +122,13 @@ pub fn measure(case: Case, peers: Option<&mut Peers>, rounds: usize) -> Result<M
     let mut candle_times = Vec::new();
     let mut peer_times: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
     for _ in 0..rounds {
-        burst(&mut times, &mut ours)?;
+        burst(&mut times, &mut ours, clock)?;
         if let Some(c) = &mut candle {
-            burst(&mut candle_times, c)?;
+            burst(&mut candle_times, c, clock)?;
         }
         if let Some((p, _)) = &mut peers {
             for (name, t) in names.iter().zip(&mut peer_times) {
-                t.extend(p.burst(name));
+                t.extend(p.burst(name, clock));
             }
         }
     }

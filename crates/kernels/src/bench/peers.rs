@@ -1,5 +1,6 @@
 //! PyTorch and ONNX Runtime in a Python of their own, which answers line by line.
 
+use super::Clock;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -54,8 +55,9 @@ impl Peers {
     }
 
     /// Times of a burst, ms.
-    pub(super) fn burst(&mut self, name: &str) -> Vec<f64> {
-        let answer = self.ask(&format!("run\t{name}")).unwrap_or_default();
+    pub(super) fn burst(&mut self, name: &str, clock: Clock) -> Vec<f64> {
+        let clock = if clock == Clock::Wall { "wall" } else { "processor" };
+        let answer = self.ask(&format!("run\t{name}\t{clock}")).unwrap_or_default();
         answer.split_whitespace().filter_map(|w| w.parse().ok()).collect()
     }
 }

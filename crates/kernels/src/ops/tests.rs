@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gemm::Act;
-use crate::reference::{random, rng};
+use crate::reference::{cases, random, rng};
 use crate::spec::ConvSpec;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::Rng;
@@ -148,7 +148,7 @@ fn pool_by_hand(x: &[f32], [h, w]: [usize; 2], k: usize, s: usize, p: usize, max
 #[test]
 fn pools_are_right_and_so_are_their_gradients() {
     let mut r = rng(11);
-    for _ in 0..60 {
+    for _ in 0..cases(60) {
         let (k, s) = (r.random_range(1..5), r.random_range(1..4));
         let p = r.random_range(0..=k / 2);
         let (h, w) = (k + r.random_range(0..9), k + r.random_range(0..20));
@@ -390,7 +390,7 @@ fn layers_agree_with_ops_and_with_candle() {
     let copied = turned.contiguous().unwrap();
     assert_eq!(difference(&layer.forward(&turned).unwrap(), &layer.forward(&copied).unwrap()), 0.0);
     // What runs on other devices is candle's own, tried here on the CPU.
-    let there = super::conv::elsewhere(&x, &w, Some(&b), ConvSpec::d2(2, 1), Act::Leaky(0.2)).unwrap();
+    let there = conv::elsewhere(&x, &w, Some(&b), ConvSpec::d2(2, 1), Act::Leaky(0.2)).unwrap();
     let here = conv(&x, &w, Some(&b), ConvSpec::d2(2, 1), Act::Leaky(0.2)).unwrap();
     assert!(difference(&there, &here) < 1e-5);
     let up = ConvTransposedLayer::new(plain(&var(5, &[12, 4, 2, 2])), None, ConvSpec::d2(2, 0), Act::None);
@@ -411,4 +411,23 @@ fn empty_batches_and_numbers_of_another_type() {
     assert!(error.contains("f32") || error.contains("F32") || error.contains("dtype"), "{error}");
     assert!(conv(&var(1, &[1, 3, 5, 5]), &w, None, ConvSpec::d2(1, 1), Act::None).is_err());
     assert!(conv(&var(1, &[2, 5]), &w, None, ConvSpec::d2(1, 1), Act::None).is_err());
+}
+
+#[test]
+fn layers_in_bytes_are_near_those_in_numbers() {
+    let plain = |seed, shape: &[usize]| var(seed, shape).as_detached_tensor();
+    let near = |a: &Tensor, b: &Tensor| assert!(difference(a, b) < 0.03, "{}", difference(a, b));
+    let x = plain(1, &[2, 30, 9, 11]);
+    let conv = ConvLayer::new(plain(2, &[17, 30, 3, 3]), Some(plain(3, &[17])), ConvSpec::d2(1, 1), Act::Relu);
+    near(&ConvBytesLayer::new(&conv).unwrap().forward(&x).unwrap(), &conv.forward(&x).unwrap());
+    assert!(ConvBytesLayer::new(&conv).unwrap().forward(&plain(1, &[2, 29, 9, 11])).is_err());
+    let grouped = ConvLayer::new(plain(2, &[6, 10, 3, 3]), None, ConvSpec::d2(1, 1).grouped(3), Act::None);
+    near(&ConvBytesLayer::new(&grouped).unwrap().forward(&x).unwrap(), &grouped.forward(&x).unwrap());
+    for features in [1, 7, 64] {
+        let x = plain(4, &[3, 5, features]);
+        let linear = LinearLayer::new(plain(5, &[33, features]), plain(6, &[33]), Act::Leaky(0.1));
+        let bytes = LinearBytesLayer::new(&linear).unwrap();
+        near(&bytes.forward(&x).unwrap(), &linear.forward(&x).unwrap());
+        assert!(bytes.forward(&plain(4, &[3, features + 1])).is_err());
+    }
 }

@@ -22,7 +22,7 @@ pub(super) fn run(cases: Vec<bench::Case>) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for case in cases {
         let name = case.name.clone();
-        let m = bench::measure(case, peers.as_mut(), ROUNDS).map_err(|e| format!("{name}: {e}"))?;
+        let m = bench::measure(case, peers.as_mut(), ROUNDS, bench::Clock::Wall).map_err(|e| format!("{name}: {e}"))?;
         let mut row = Row::new(m.case, m.ours_ms);
         for (name, ms) in m.others_ms {
             row = row.against(name, Some(ms));

@@ -13,7 +13,6 @@ mod error;
 pub mod evaluate;
 mod files;
 mod image;
-mod kernels;
 pub mod metrics;
 pub mod post;
 mod run;

@@ -6,6 +6,7 @@
 mod dicom;
 mod dicom_peers;
 mod frames;
+mod layers;
 mod peers;
 mod view;
 
@@ -60,10 +61,10 @@ pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
         "dicom" => dicom::run()?,
+        "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
+        "nets" => layers::run(lightbox_kernels::bench::nets())?,
         _ => {
-            return Err(format!(
-                "`lightbox bench {what}` is not built yet; `lightbox bench view` and `lightbox bench dicom` are"
-            ));
+            return Err(format!("`lightbox bench {what}` is not built yet; `view`, `dicom`, `kernels` and `nets` are"));
         }
     };
     if json {

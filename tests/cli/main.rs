@@ -91,6 +91,16 @@ fn the_demo_is_drawn_where_there_is_no_display_and_its_files_are_read_by_the_oth
     let seg = run.dir.path().join("found").join(result["inputs"][0]["seg"].as_str().unwrap());
     let out = run.lightbox(&["render", file, "--overlay", seg.to_str().unwrap(), "--out", "r.png"]);
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+
+    // A picture with another theme and a stroke leaves the reader's settings and journal as they were.
+    let settings = run.dir.path().join("cache/settings.json");
+    std::fs::write(&settings, r#"{"theme": "Dark"}"#).unwrap();
+    let script = r#"[{"set_theme": "Light"}, {"add_segment": {"name": "Drawn for a picture"}}]"#;
+    std::fs::write(run.dir.path().join("script.json"), script).unwrap();
+    let out = run.lightbox(&["screenshot", file, "--out", "s.png", "--size", "960x600", "--script", "script.json"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(std::fs::read_to_string(&settings).unwrap(), r#"{"theme": "Dark"}"#);
+    assert!(!run.dir.path().join("cache/journal").exists());
 }
 
 fn find(dir: &Path, folder: &str) -> std::path::PathBuf {
@@ -106,6 +116,34 @@ fn find(dir: &Path, folder: &str) -> std::path::PathBuf {
         }
     }
     panic!("no {folder} in the demo");
+}
+
+#[test]
+fn copies_are_de_identified_and_reported() {
+    let run = Run::new();
+    assert!(run.lightbox(&["demo", "--size", "960x600"]).status.success());
+    let demo = run.dir.path().join("cache/demo");
+    let demo = demo.to_str().unwrap();
+    let args = ["anonymize", demo, "--out", "copies", "--report", "report.json", "--option", "clean-descriptors"];
+    let out = run.lightbox(&args);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(String::from_utf8(out.stdout).unwrap().trim(), "copies");
+    let report: Value = serde_json::from_slice(&std::fs::read(run.dir.path().join("report.json")).unwrap()).unwrap();
+    let (before, after) = (run.json(&["scan", demo, "--json"]), run.json(&["scan", "copies", "--json"]));
+    let studies = |v: &Value| v["studies"].as_array().unwrap().clone();
+    assert_eq!(studies(&before).len(), studies(&after).len());
+    assert_eq!(report["options"], serde_json::json!(["clean-descriptors"]));
+    assert!(report["copies"].as_u64().unwrap() > 10);
+    // The demo's folder has a mark beside its images.
+    assert!(report["left_out"].as_array().unwrap().iter().all(|l| l["reason"] == "it is not a DICOM file"));
+    let names = report["attributes"].as_array().unwrap();
+    assert!(names.iter().any(|a| a["keyword"] == "PatientName" && a["replaced"] == report["copies"]));
+    for study in studies(&before) {
+        let name = study["patient"]["name"].as_str().unwrap();
+        assert!(!name.is_empty() && !after.to_string().contains(name) && !report.to_string().contains(name));
+    }
+    // A second run does not write over the first.
+    assert!(run.fails(&["anonymize", demo, "--out", "copies"], 1).contains("not empty"));
 }
 
 #[test]
@@ -125,8 +163,9 @@ fn bad_input_is_one_sentence_and_exit_code_1() {
         vec!["train", "nowhere.toml", "--out", "x"],
         vec!["report", "draft", "--findings", "text.dcm"],
         vec!["open", "text.dcm"],
-        vec!["ask", "why"],
-        vec!["anonymize", "text.dcm"],
+        vec!["pacs", "query"],
+        vec!["anonymize", "text.dcm", "--out", "copies"],
+        vec!["anonymize", "nowhere", "--out", "copies"],
     ] {
         let text = run.fails(&args, 1);
         let sentence =
@@ -138,9 +177,15 @@ fn bad_input_is_one_sentence_and_exit_code_1() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let run = Run::new();
-    for args in
-        [vec!["scan"], vec!["decode", "x"], vec!["demo", "--size", "big"], vec!["evaluate", "m", "--cases", "some"]]
-    {
+    for args in [
+        vec!["scan"],
+        vec!["decode", "x"],
+        vec!["demo", "--size", "big"],
+        vec!["evaluate", "m", "--cases", "some"],
+        vec!["anonymize", "x"],
+        vec!["anonymize", "x", "--out", "y", "--option", "clean-pixel-data"],
+        vec!["anonymize", "x", "--out", "y", "--option", "retain-full-dates", "--option", "retain-modified-dates"],
+    ] {
         run.fails(&args, 2);
     }
 }

@@ -53,9 +53,10 @@ fn arrows_between_crates_point_one_way() {
     let window = ["egui", "eframe", "winit", "wgpu", "rfd"];
     let candle = ["candle-core", "candle-nn"];
     let dicom = ["dicom-object", "dicom-pixeldata", "lightbox-dicom"];
-    let rules: [(&str, Vec<&[&str]>); 5] = [
+    let rules: [(&str, Vec<&[&str]>); 6] = [
         ("lightbox-core", vec![&window, &candle, &dicom, &["lightbox-model", "lightbox-report", "lightbox-session"]]),
         ("lightbox-dicom", vec![&window, &candle, &["lightbox-model", "lightbox-report", "lightbox-session"]]),
+        ("lightbox-kernels", vec![&window, &dicom, &["lightbox-core", "lightbox-model", "lightbox-session"]]),
         ("lightbox-model", vec![&window, &dicom, &["lightbox-report", "lightbox-session"]]),
         ("lightbox-report", vec![&window, &candle, &dicom, &["lightbox-core", "lightbox-model", "lightbox-session"]]),
         ("lightbox-session", vec![&window, &["lightbox-gui"]]),

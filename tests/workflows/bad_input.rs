@@ -80,7 +80,7 @@ fn a_mask_for_another_series_is_refused_with_a_reason() {
     desk.send(Command::StrokeBegin { slot: None, at, erase: false });
     desk.send(Command::StrokeEnd);
     let seg = dir.path().join("ct-seg.dcm");
-    desk.send(Command::SaveSeg(seg.clone()));
+    desk.send(Command::SaveSeg(seg.clone().into()));
     let mr = desk.stack("MR").info.frames[0].source.to_string();
     let folder = Path::new(&mr).parent().unwrap().to_owned();
     let mut other = Desk::new(&dir.path().join("cache2"));
@@ -135,10 +135,10 @@ fn a_save_that_fails_loses_nothing() {
     // A folder stands where a folder's name is a file's: the system refuses the write.
     let blocked = dir.path().join("file");
     fs::write(&blocked, "old").unwrap();
-    desk.send(Command::SaveSeg(blocked.join("seg.dcm")));
+    desk.send(Command::SaveSeg(blocked.join("seg.dcm").into()));
     let messages = desk.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert!(messages[0].starts_with("Not saved."));
-    assert!(desk.session.document(id).expect("drawn").unsaved > 0);
+    assert!(desk.session.document(id).expect("drawn").has_unsaved_work());
     assert_eq!(fs::read_to_string(&blocked).unwrap(), "old");
 }

@@ -4,5 +4,8 @@
 
 mod bad_input;
 mod fluid;
+mod kept;
 mod reading;
 mod recovery;
+mod reports;
+mod trial;

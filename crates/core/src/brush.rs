@@ -45,12 +45,18 @@ pub fn paint(
     };
     let way = to.0 - from.0;
     let length_squared = way.length_squared();
-    let affine = geometry.patient_from_voxel();
+    let one_slice = slice_of_disc(geometry, from, shape);
+    let (right, down) = (geometry.step_mm(0), geometry.step_mm(1));
     let mut touched = false;
     for k in low[2]..=high[2] {
+        if one_slice.is_some_and(|only| only != k as i64) {
+            continue;
+        }
+        let half = if one_slice.is_some() { f64::INFINITY } else { half };
+        let origin = geometry.to_patient(VoxelPos::new(0.0, 0.0, k as f64)).0 - from.0;
         for j in low[1]..=high[1] {
             for i in low[0]..=high[0] {
-                let d = affine.transform_point3(DVec3::new(i as f64, j as f64, k as f64)) - from.0;
+                let d = origin + down * j as f64 + right * i as f64;
                 let d = match shape {
                     BrushShape::Disc { normal } => {
                         let off = d.dot(normal);
@@ -80,6 +86,13 @@ pub fn paint(
     }
 }
 
+/// Among uneven slices, a disc that lies in their plane takes the slice nearest to it, however close its neighbours are.
+fn slice_of_disc(geometry: &VolumeGeometry, at: PatientPos, shape: BrushShape) -> Option<i64> {
+    let places = geometry.uneven()?;
+    let BrushShape::Disc { normal } = shape else { return None };
+    (places.normal().dot(normal).abs() > 0.999).then(|| (places.index(at.0) + 0.5).floor() as i64)
+}
+
 /// The voxels that the swept brush can reach, clamped to the volume; `None` when it misses it.
 fn voxel_box(
     geometry: &VolumeGeometry,
@@ -101,8 +114,23 @@ fn voxel_box(
             let in_plane = (row - normal * row.dot(normal)).length();
             reach = in_plane * radius + 1.0;
         }
-        let l = (a[axis].min(b[axis]) - reach).floor().max(0.0);
-        let h = (a[axis].max(b[axis]) + reach).ceil().min(dims[axis] as f64 - 1.0);
+        let (mut l, mut h) = (a[axis].min(b[axis]) - reach, a[axis].max(b[axis]) + reach);
+        if let Some(places) = geometry.uneven() {
+            if axis == 2 {
+                let up = places.normal() * radius;
+                let ends = [from.0 + up, from.0 - up, to.0 + up, to.0 - up].map(|p| places.index(p));
+                l = ends.into_iter().fold(f64::INFINITY, f64::min) - 1.0;
+                h = ends.into_iter().fold(f64::NEG_INFINITY, f64::max) + 1.0;
+            } else {
+                // Each mm of height may move the slices sideways by as much as the steepest of them leans.
+                let per_mm = 1.0 / geometry.step_mm(axis).length();
+                let further = per_mm * radius * (1.0 + 2.0 * places.lean()) + 1.0;
+                l = a[axis].min(b[axis]) - further;
+                h = a[axis].max(b[axis]) + further;
+            }
+        }
+        let l = l.floor().max(0.0);
+        let h = h.ceil().min(dims[axis] as f64 - 1.0);
         // Also when a bound is not a number.
         if l.partial_cmp(&h).is_none_or(std::cmp::Ordering::is_gt) {
             return None;
@@ -186,6 +214,25 @@ mod tests {
         );
         paint(&mut m, &g, PatientPos::new(f64::NAN, 0.0, 0.0), b, BrushShape::Ball, 4.0, false);
         assert_eq!(m.count(), 21);
+    }
+
+    #[test]
+    fn among_uneven_slices_a_disc_takes_one_and_a_ball_goes_by_millimetres() {
+        let heights = [0.0, 1.0, 2.0, 9.0, 12.0];
+        let g = geometry().with_slice_origins(&heights.map(|z| DVec3::new(-10.0, -10.0, z)));
+        assert!(g.is_uneven());
+        for (k, z) in heights.into_iter().enumerate() {
+            let mut m = Mask::new(g.dims());
+            let p = PatientPos::new(0.0, 0.0, z);
+            paint(&mut m, &g, p, p, BrushShape::Disc { normal: DVec3::Z }, 3.0, false);
+            assert_eq!((m.occupied().collect::<Vec<_>>(), m.count()), (vec![k], 29));
+        }
+        let mut m = Mask::new(g.dims());
+        let p = PatientPos::new(0.0, 0.0, 1.0);
+        paint(&mut m, &g, p, p, BrushShape::Ball, 3.0, false);
+        // Circles of radius √8, 3 and √8 around it.
+        assert_eq!(m.occupied().collect::<Vec<_>>(), vec![0, 1, 2]);
+        assert_eq!(m.count(), 25 + 29 + 25);
     }
 
     #[test]

@@ -172,6 +172,17 @@ impl Frame {
         (0..self.samples.pixels()).map(|i| self.value_at(i)).collect()
     }
 
+    /// The modality values as they are meant to be seen: an inverse image (MONOCHROME1) is turned within its range, so
+    /// that air is dark.
+    #[must_use]
+    pub fn values_as_seen(&self, inverted: bool) -> Vec<f32> {
+        let mut values = self.values();
+        if let (true, Some((low, high))) = (inverted, self.range()) {
+            values.iter_mut().for_each(|v| *v = high + low - *v);
+        }
+        values
+    }
+
     /// Whether the stored value is padding.
     #[must_use]
     pub fn is_padding(&self, stored: f64) -> bool {

@@ -1,9 +1,14 @@
 //! Where a volume lies in the patient.
 
+use std::sync::Arc;
+
 use glam::{DAffine3, DMat3, DVec3};
-use serde::{Deserialize, Serialize};
 
 use crate::space::{PatientPos, VoxelPos};
+use crate::uneven::SlicePlaces;
+
+/// Slices that miss the even lattice by less than this are on it: decimal strings are rounded, tables are not moved so.
+const EVEN_MM: f64 = 0.01;
 
 /// Why a geometry was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -17,12 +22,15 @@ pub enum GeometryError {
     Degenerate,
 }
 
-/// Dimensions of a volume and its place in the patient. The affine may be sheared (gantry tilt).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Dimensions of a volume and its place in the patient. The affine may be sheared (gantry tilt). Slices that stand
+/// unevenly keep their own places; the affine then has the mean step, and [`VolumeGeometry::to_patient`] and
+/// [`VolumeGeometry::to_voxel`] go by the places.
+#[derive(Debug, Clone, PartialEq)]
 pub struct VolumeGeometry {
     dims: [usize; 3],
     patient_from_voxel: DAffine3,
     voxel_from_patient: DAffine3,
+    uneven: Option<Arc<SlicePlaces>>,
 }
 
 impl VolumeGeometry {
@@ -40,7 +48,7 @@ impl VolumeGeometry {
         if !patient_from_voxel.is_finite() || scale <= 0.0 || det.abs() < 1e-6 * scale {
             return Err(GeometryError::Degenerate);
         }
-        Ok(Self { dims, patient_from_voxel, voxel_from_patient: patient_from_voxel.inverse() })
+        Ok(Self { dims, patient_from_voxel, voxel_from_patient: patient_from_voxel.inverse(), uneven: None })
     }
 
     /// From DICOM's own terms (PS3.3 C.7.6.2): centre of the first voxel, the directions along a row and along a
@@ -60,6 +68,21 @@ impl VolumeGeometry {
         Self::new(dims, DAffine3 { matrix3: matrix, translation: origin.0 })
     }
 
+    /// The same with the places of the slices, where these do not stand on the even lattice: centres of their first
+    /// voxels in mm. Without effect for slices that do, that turn back, or that are not as many as the volume has.
+    #[must_use]
+    pub fn with_slice_origins(mut self, origins: &[DVec3]) -> Self {
+        let on_lattice = |(k, o): (usize, &DVec3)| {
+            self.patient_from_voxel.transform_point3(DVec3::new(0.0, 0.0, k as f64)).distance(*o) <= EVEN_MM
+        };
+        self.uneven = if origins.len() != self.dims[2] || origins.iter().enumerate().all(on_lattice) {
+            None
+        } else {
+            SlicePlaces::new(origins, self.normal()).map(Arc::new)
+        };
+        self
+    }
+
     /// Columns, rows, slices.
     #[must_use]
     pub fn dims(&self) -> [usize; 3] {
@@ -72,7 +95,7 @@ impl VolumeGeometry {
         self.dims.iter().product()
     }
 
-    /// The affine from voxel indices to millimetres.
+    /// The affine from voxel indices to millimetres; the nearest even lattice where the slices stand unevenly.
     #[must_use]
     pub fn patient_from_voxel(&self) -> DAffine3 {
         self.patient_from_voxel
@@ -81,13 +104,34 @@ impl VolumeGeometry {
     /// A voxel position in the patient.
     #[must_use]
     pub fn to_patient(&self, p: VoxelPos) -> PatientPos {
-        PatientPos(self.patient_from_voxel.transform_point3(p.0))
+        let Some(places) = &self.uneven else { return PatientPos(self.patient_from_voxel.transform_point3(p.0)) };
+        PatientPos(places.origin(p.0.z) + self.step_mm(0) * p.0.x + self.step_mm(1) * p.0.y)
     }
 
     /// A point of the patient in voxel indices.
     #[must_use]
     pub fn to_voxel(&self, p: PatientPos) -> VoxelPos {
-        VoxelPos(self.voxel_from_patient.transform_point3(p.0))
+        let Some(places) = &self.uneven else { return VoxelPos(self.voxel_from_patient.transform_point3(p.0)) };
+        let k = places.index(p.0);
+        let in_slice = self.voxel_from_patient.transform_vector3(p.0 - places.origin(k));
+        VoxelPos::new(in_slice.x, in_slice.y, k)
+    }
+
+    /// Whether the slices stand unevenly, so that the affine is only their mean.
+    #[must_use]
+    pub fn is_uneven(&self) -> bool {
+        self.uneven.is_some()
+    }
+
+    pub(crate) fn uneven(&self) -> Option<&SlicePlaces> {
+        self.uneven.as_deref()
+    }
+
+    /// Volume of a voxel of slice `k` in mm³: an uneven slice reaches half the way to each neighbour.
+    #[must_use]
+    pub fn voxel_volume_of_slice_mm3(&self, k: usize) -> f64 {
+        let Some(places) = &self.uneven else { return self.voxel_volume_mm3() };
+        self.step_mm(0).cross(self.step_mm(1)).length() * places.extent_mm(k)
     }
 
     /// The step in mm from one voxel to the next along `axis` (0 column index, 1 row index, 2 slice).
@@ -118,7 +162,7 @@ impl VolumeGeometry {
         self.direction(0).cross(self.direction(1)).normalize()
     }
 
-    /// Volume of one voxel in mm³.
+    /// Volume of one voxel in mm³; the mean where slices stand unevenly.
     #[must_use]
     pub fn voxel_volume_mm3(&self) -> f64 {
         self.patient_from_voxel.matrix3.determinant().abs()
@@ -160,7 +204,15 @@ impl VolumeGeometry {
     /// Whether two geometries place the same grid at the same points (dimensions equal, corners within `tolerance_mm`).
     #[must_use]
     pub fn matches(&self, other: &Self, tolerance_mm: f64) -> bool {
+        let slices_match = match (&self.uneven, &other.uneven) {
+            (None, None) => true,
+            _ => (0..self.dims[2]).all(|k| {
+                let p = VoxelPos::new(0.0, 0.0, k as f64);
+                self.to_patient(p).distance_mm(other.to_patient(p)) <= tolerance_mm
+            }),
+        };
         self.dims == other.dims
+            && slices_match
             && (0..8).all(|corner| {
                 let p = [0, 1, 2].map(|a| if corner >> a & 1 == 1 { self.dims[a] as f64 - 1.0 } else { 0.0 });
                 let p = VoxelPos::new(p[0], p[1], p[2]);
@@ -207,6 +259,25 @@ mod tests {
         assert_eq!(axial().to_patient(VoxelPos::new(2.0, 1.0, 1.0)), PatientPos::new(-8.5, -19.5, 32.0));
         let p = VoxelPos::new(1.25, 2.0, 3.5);
         assert!(axial().to_voxel(axial().to_patient(p)).0.distance(p.0) < 1e-12);
+    }
+
+    #[test]
+    fn uneven_slices_keep_their_places() {
+        let even: Vec<DVec3> = (0..5).map(|k| DVec3::new(-10.0, -20.0, 30.0 + 2.0 * f64::from(k))).collect();
+        assert!(!axial().with_slice_origins(&even).is_uneven());
+        let heights = [30.0, 31.0, 32.0, 35.0, 38.0];
+        let origins = heights.map(|z| DVec3::new(-10.0, -20.0, z));
+        let g = axial().with_slice_origins(&origins);
+        assert!(g.is_uneven());
+        assert_eq!(g.patient_from_voxel(), axial().patient_from_voxel());
+        assert_eq!(g.to_patient(VoxelPos::new(2.0, 1.0, 3.0)), PatientPos::new(-8.5, -19.5, 35.0));
+        for p in [VoxelPos::new(1.25, 2.0, 3.5), VoxelPos::new(-1.0, 0.5, -2.0), VoxelPos::new(3.0, 2.0, 4.5)] {
+            assert!(g.to_voxel(g.to_patient(p)).0.distance(p.0) < 1e-12);
+        }
+        let volume: f64 = (0..5).map(|k| g.voxel_volume_of_slice_mm3(k)).sum();
+        assert!((volume - 0.375 * (1.0 + 1.0 + 2.0 + 3.0 + 3.0)).abs() < 1e-12);
+        assert!(!g.matches(&axial(), 0.1));
+        assert!(g.matches(&g.clone(), 0.0));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod phantom;
 pub mod plane;
 pub mod raster;
 pub mod space;
+mod uneven;
 pub mod volume;
 pub mod windowing;
 

@@ -130,6 +130,8 @@ pub struct PlaneStack {
     step_mm: DVec3,
     count: usize,
     turn: Option<(SliceTurn, bool)>,
+    /// Origin of each plane, where the slices that it shows stand unevenly.
+    origins: Option<Arc<[DVec3]>>,
 }
 
 /// The pixels of one plane.
@@ -159,6 +161,7 @@ impl PlaneStack {
                 step_mm: geometry.step_mm(2),
                 count: slices,
                 turn: Some((SliceTurn::NONE, false)),
+                origins: slice_origins(geometry, [0.0; 2], false),
             };
         }
         // The frame of the slices: row direction, column direction, normal towards higher slices.
@@ -210,6 +213,7 @@ impl PlaneStack {
             step_mm: geometry.step_mm(2) * if reversed { -1.0 } else { 1.0 },
             count: dims[2],
             turn: Some((SliceTurn { transpose: right.0 == 1, flip_x: right.1 < 0.0, flip_y: down.1 < 0.0 }, reversed)),
+            origins: slice_origins(geometry, [corner[0], corner[1]], reversed),
         }
     }
 
@@ -229,12 +233,17 @@ impl PlaneStack {
         let origin = geometry.to_patient(crate::space::VoxelPos::new(0.0, 0.0, 0.0)).0;
         let mut low = [f64::INFINITY; 3];
         let mut high = [f64::NEG_INFINITY; 3];
-        for corner in 0..8 {
-            let p = [0, 1, 2].map(|a| if corner >> a & 1 == 1 { dims[a] as f64 - 1.0 } else { 0.0 });
-            let d = geometry.to_patient(crate::space::VoxelPos::new(p[0], p[1], p[2])).0 - origin;
-            for a in 0..3 {
-                low[a] = low[a].min(d.dot(e[a]));
-                high[a] = high[a].max(d.dot(e[a]));
+        // Uneven slices may lean further out in the middle than at the ends.
+        let ends = [0, dims[2] - 1];
+        let slices = if geometry.is_uneven() { (0..dims[2]).collect() } else { ends.to_vec() };
+        for k in slices {
+            for corner in 0..4 {
+                let p = [0, 1].map(|a| if corner >> a & 1 == 1 { dims[a] as f64 - 1.0 } else { 0.0 });
+                let d = geometry.to_patient(crate::space::VoxelPos::new(p[0], p[1], k as f64)).0 - origin;
+                for a in 0..3 {
+                    low[a] = low[a].min(d.dot(e[a]));
+                    high[a] = high[a].max(d.dot(e[a]));
+                }
             }
         }
         let spacing = [geometry.step_mm(0).length(), geometry.step_mm(1).length(), geometry.step_mm(2).dot(e[2]).abs()];
@@ -254,6 +263,7 @@ impl PlaneStack {
             step_mm: e[scroll.0] * (scroll.1 * spacing[scroll.0]),
             count: (extent[scroll.0] / spacing[scroll.0] + 1e-6).floor() as usize + 1,
             turn: None,
+            origins: None,
         }
     }
 
@@ -281,23 +291,47 @@ impl PlaneStack {
         self.stored_slice(k)
     }
 
-    /// Step from plane to plane in mm.
+    /// Step from plane to plane in mm; the mean where planes stand unevenly.
     #[must_use]
     pub fn step_mm(&self) -> DVec3 {
         self.step_mm
+    }
+
+    /// Whether the planes stand unevenly, so that no one step tells how far they are apart.
+    #[must_use]
+    pub fn is_uneven(&self) -> bool {
+        self.origins.is_some()
+    }
+
+    /// Distance in mm from plane `i` to its nearest neighbour, along the normal.
+    #[must_use]
+    pub fn gap_mm(&self, i: usize) -> f64 {
+        let n = self.first.normal();
+        let Some(origins) = &self.origins else { return self.step_mm.dot(n).abs() };
+        let i = i.min(self.count - 1);
+        let to = |j: usize| origins.get(j).map_or(f64::INFINITY, |o| (*o - origins[i]).dot(n).abs());
+        to(i.wrapping_sub(1)).min(to(i + 1))
     }
 
     /// The rectangle of plane `i` (clamped to the stack).
     #[must_use]
     pub fn grid(&self, i: usize) -> PlaneGrid {
         let i = i.min(self.count - 1);
-        PlaneGrid { origin: PatientPos(self.first.origin.0 + self.step_mm * i as f64), ..self.first }
+        let origin = match &self.origins {
+            Some(origins) => origins[i],
+            None => self.first.origin.0 + self.step_mm * i as f64,
+        };
+        PlaneGrid { origin: PatientPos(origin), ..self.first }
     }
 
     /// The plane nearest to a patient point.
     #[must_use]
     pub fn nearest(&self, p: PatientPos) -> usize {
         let n = self.first.normal();
+        if let Some(origins) = &self.origins {
+            let off = |i: &usize| (p.0 - origins[*i]).dot(n).abs();
+            return (0..self.count).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(0);
+        }
         let per_plane = self.step_mm.dot(n);
         let i = ((p.0 - self.first.origin.0).dot(n) / per_plane).round();
         (i.max(0.0) as usize).min(self.count - 1)
@@ -322,6 +356,11 @@ impl PlaneStack {
             return Some(PlanePixels::Values(out));
         }
         let geometry = volume.geometry();
+        if geometry.is_uneven() {
+            let at = |x: usize, y: usize| geometry.to_voxel(grid.to_patient(PlanePos::new(x as f64, y as f64)));
+            let line = |y: usize| (0..grid.width).map(move |x| volume.trilinear(at(x, y)));
+            return Some(PlanePixels::Values((0..grid.height).flat_map(line).collect()));
+        }
         let start = geometry.to_voxel(grid.origin).0;
         let dx = geometry.to_voxel(PatientPos(grid.origin.0 + grid.right_mm)).0 - start;
         let dy = geometry.to_voxel(PatientPos(grid.origin.0 + grid.down_mm)).0 - start;
@@ -362,15 +401,26 @@ impl PlaneStack {
         for y in 0..grid.height {
             let line = start + dy * y as f64;
             for x in 0..grid.width {
-                let inside = crate::space::VoxelPos(line + dx * x as f64)
-                    .index(geometry.dims())
-                    .is_some_and(|[c, r, s]| mask.get([c, r, s]));
+                let voxel = if geometry.is_uneven() {
+                    geometry.to_voxel(grid.to_patient(PlanePos::new(x as f64, y as f64)))
+                } else {
+                    crate::space::VoxelPos(line + dx * x as f64)
+                };
+                let inside = voxel.index(geometry.dims()).is_some_and(|[c, r, s]| mask.get([c, r, s]));
                 any |= inside;
                 out.push(inside);
             }
         }
         any.then_some(out)
     }
+}
+
+/// The origins of planes that show uneven slices, from the pixel at this column and row of each.
+fn slice_origins(geometry: &VolumeGeometry, corner: [f64; 2], reversed: bool) -> Option<Arc<[DVec3]>> {
+    let count = geometry.uneven()?.origins().len();
+    let slice = |i: usize| if reversed { count - 1 - i } else { i };
+    let origin = |i| geometry.to_patient(crate::space::VoxelPos::new(corner[0], corner[1], slice(i) as f64)).0;
+    Some((0..count).map(origin).collect())
 }
 
 /// A position on one axis: the lower of two neighbouring voxels and the weight of the upper one, as
@@ -497,6 +547,36 @@ mod tests {
         assert!(matches!(s.pixels(&v, 0), Some(PlanePixels::Stored(_))));
         assert_eq!(s.grid(1).edge_letters(), ["R", "L", "A", "P"]);
         assert_eq!(s.grid(1).origin, PatientPos::new(5.0, 6.0, 10.0));
+    }
+
+    #[test]
+    fn planes_of_uneven_slices_lie_where_the_slices_do() {
+        let step = DVec3::Z * 4.0;
+        let g =
+            VolumeGeometry::from_dicom([2, 2, 3], PatientPos::new(0.0, 0.0, 10.0), DVec3::X, DVec3::Y, [1.0; 2], step)
+                .expect("valid")
+                .with_slice_origins(&[10.0, 12.0, 18.0].map(|z| DVec3::new(0.0, 0.0, z)));
+        let frame = |k: i16| Frame::new(2, 2, Samples::I16(vec![100 * k; 4]), Rescale::default()).expect("fits");
+        let v = Volume::new(g.clone(), (0..3).map(|k| Some(Arc::new(frame(k)))).collect()).expect("fits");
+        for plane in [Plane::Native, Plane::Axial] {
+            let s = PlaneStack::new(&g, plane);
+            assert_eq!([0, 1, 2].map(|i| s.grid(i).origin.0.z), [10.0, 12.0, 18.0]);
+            assert_eq!([0, 1, 2, 9].map(|i| s.gap_mm(i)), [2.0, 2.0, 6.0, 6.0]);
+            assert!(s.is_uneven());
+            assert_eq!([9.0, 11.1, 14.9, 15.1, 99.0].map(|z| s.nearest(PatientPos::new(0.0, 0.0, z))), [0, 1, 1, 2, 2]);
+        }
+        // Head up: 18 mm above, then a mm each; the values are those of the heights, not of the mean step.
+        let s = PlaneStack::new(&g, Plane::Coronal);
+        let p = values(s.pixels(&v, 0).expect("loaded"));
+        let column: Vec<f32> = p.chunks(2).map(|c| c[0]).collect();
+        let wanted = [200.0, 183.3333, 166.6667, 150.0, 133.3333, 116.6667, 100.0, 50.0, 0.0];
+        assert!(column.len() == 9 && column.iter().zip(wanted).all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-3));
+        let mut m = Mask::new(g.dims());
+        m.set([0, 0, 1], true);
+        let cut: Vec<bool> = s.mask(&g, &m, 0).expect("cut").chunks(2).map(|c| c[0]).collect();
+        // Half the way to each neighbour: from 11 up to 15 mm, the lower end included.
+        let wanted: Vec<bool> = (10..=18).rev().map(|z| (11..15).contains(&z)).collect();
+        assert_eq!(cut, wanted);
     }
 
     #[test]

@@ -1,24 +1,69 @@
-//! ZIP archives, read in memory, one level deep. Names in them are never joined to a path.
+//! ZIP and tar archives, read in memory, one level deep. Names in them are never joined to a path.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use zip::ZipArchive;
 
 use crate::bytes::Bytes;
 use crate::error::Fault;
+use crate::grid;
 
 /// No member is inflated beyond this, nor beyond 64 times its packed size and 64 MiB.
 const LARGEST_MEMBER: u64 = 4 << 30;
 
 /// An opened archive; members can be read by several threads.
-pub(crate) struct Archive {
-    zip: ZipArchive<Positioned>,
+pub(crate) enum Archive {
+    Zip(ZipArchive<Positioned>),
+    Tar { bytes: Arc<Bytes>, members: Vec<TarMember> },
 }
+
+/// A member of a tar archive, which lies in it as it is.
+pub(crate) struct TarMember {
+    name: String,
+    is_file: bool,
+    is_link: bool,
+    start: u64,
+    len: u64,
+}
+
+/// More members than any study has.
+const MOST_MEMBERS: usize = 1 << 20;
 
 impl std::fmt::Debug for Archive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Archive").field("members", &self.zip.len()).finish_non_exhaustive()
+        let n = match self {
+            Self::Zip(zip) => zip.len(),
+            Self::Tar { members, .. } => members.len(),
+        };
+        f.debug_struct("Archive").field("members", &n).finish_non_exhaustive()
     }
+}
+
+/// Whether the first bytes of a file are those of an archive: ZIP, tar (the mark of ustar, POSIX or GNU), or a tar packed
+/// with gzip.
+pub(crate) fn is_archive(bytes: &Bytes) -> Result<bool, Fault> {
+    let mut head = [0; 512];
+    let n = bytes.read_at(0, &mut head)?;
+    if is_zip(&head[..n]) || is_tar(&head[..n]) {
+        return Ok(true);
+    }
+    if !head[..n].starts_with(&[0x1F, 0x8B]) {
+        return Ok(false);
+    }
+    let mut packed = [0; 8192];
+    let n = bytes.read_at(0, &mut packed)?;
+    let mut inner = [0; 512];
+    let whole = flate2::read::GzDecoder::new(&packed[..n]).read_exact(&mut inner).is_ok();
+    Ok(whole && is_tar(&inner))
+}
+
+fn is_zip(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
+}
+
+fn is_tar(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar")
 }
 
 /// A member's name and kind.
@@ -33,12 +78,30 @@ pub(crate) struct Member {
 
 impl Archive {
     pub(crate) fn open(bytes: Bytes) -> Result<Self, Fault> {
-        let zip = ZipArchive::new(Positioned { bytes, at: 0 }).map_err(|e| Fault::Archive(reason(&e)))?;
-        Ok(Self { zip })
+        let mut head = [0; 4];
+        let n = bytes.read_at(0, &mut head)?;
+        if is_zip(&head[..n]) {
+            let zip = ZipArchive::new(Positioned { bytes, at: 0 }).map_err(|e| Fault::Archive(reason(&e)))?;
+            return Ok(Self::Zip(zip));
+        }
+        let bytes = if head[..n].starts_with(&[0x1F, 0x8B]) { grid::gunzip(&bytes)? } else { bytes };
+        Ok(Self::Tar { members: tar_members(&bytes)?, bytes: Arc::new(bytes) })
     }
 
     pub(crate) fn members(&self) -> Vec<Member> {
-        let mut zip = self.zip.clone();
+        let mut zip = match self {
+            Self::Zip(zip) => zip.clone(),
+            Self::Tar { members, .. } => {
+                let member = |(index, m): (usize, &TarMember)| Member {
+                    index,
+                    name: m.name.clone(),
+                    is_file: m.is_file,
+                    is_link: m.is_link,
+                    encrypted: false,
+                };
+                return members.iter().enumerate().map(member).collect();
+            }
+        };
         (0..zip.len())
             .filter_map(|index| {
                 let m = zip.by_index_raw(index).ok()?;
@@ -55,7 +118,13 @@ impl Archive {
 
     /// Inflates one member; its own word about its size only bounds the first allocation.
     pub(crate) fn member(&self, index: usize) -> Result<Bytes, Fault> {
-        let mut zip = self.zip.clone();
+        let mut zip = match self {
+            Self::Zip(zip) => zip.clone(),
+            Self::Tar { bytes, members } => {
+                let m = members.get(index).ok_or_else(|| Fault::Archive("it has no such member".into()))?;
+                return Ok(Bytes::Part { of: Arc::clone(bytes), start: m.start, len: m.len });
+            }
+        };
         let mut member = zip.by_index(index).map_err(|e| Fault::Archive(reason(&e)))?;
         let (told, packed) = (member.size(), member.compressed_size());
         let most = (64_u64 << 20).saturating_add(packed.saturating_mul(64)).min(LARGEST_MEMBER).min(told);
@@ -90,7 +159,10 @@ impl Archive {
     /// The first bytes of a member, with the rest of its told length left open: for headers only. An error when the
     /// member is shorter than that, so that it is read whole.
     pub(crate) fn beginning(&self, index: usize) -> Result<Bytes, Fault> {
-        let mut zip = self.zip.clone();
+        let mut zip = match self {
+            Self::Zip(zip) => zip.clone(),
+            Self::Tar { .. } => return self.member(index),
+        };
         let mut member = zip.by_index(index).map_err(|e| Fault::Archive(reason(&e)))?;
         let told = member.size();
         let most = (64_u64 << 20).saturating_add(member.compressed_size().saturating_mul(64));
@@ -99,8 +171,37 @@ impl Archive {
         }
         let mut head = vec![0; BEGINNING as usize];
         member.read_exact(&mut head).map_err(|e| Fault::Archive(e.to_string().to_lowercase()))?;
-        Ok(Bytes::Beginning { head: std::sync::Arc::new(head), len: told })
+        Ok(Bytes::Beginning { head: Arc::new(head), len: told })
     }
+}
+
+/// The members of a tar archive by its headers; the data between them is not read. A member that claims to go on beyond
+/// the archive's end is cut off there.
+fn tar_members(bytes: &Bytes) -> Result<Vec<TarMember>, Fault> {
+    let broken = |_| Fault::Archive("a header in it is broken".into());
+    let mut archive = tar::Archive::new(Positioned { bytes: bytes.clone(), at: 0 });
+    let mut out: Vec<TarMember> = Vec::new();
+    for entry in archive.entries_with_seek().map_err(broken)? {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // What came before the break is shown.
+            Err(_) if !out.is_empty() => break,
+            Err(e) => return Err(broken(e)),
+        };
+        let kind = entry.header().entry_type();
+        let start = entry.raw_file_position();
+        out.push(TarMember {
+            name: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+            is_file: kind.is_file() || kind.is_contiguous(),
+            is_link: kind.is_symlink() || kind.is_hard_link(),
+            start,
+            len: entry.size().min(bytes.len().saturating_sub(start)),
+        });
+        if out.len() >= MOST_MEMBERS {
+            return Err(Fault::TooLarge(format!("the archive has more than {MOST_MEMBERS} members")));
+        }
+    }
+    Ok(out)
 }
 
 fn reason(error: &zip::result::ZipError) -> String {
@@ -109,7 +210,7 @@ fn reason(error: &zip::result::ZipError) -> String {
 
 /// A reader with its own place over shared bytes.
 #[derive(Clone)]
-struct Positioned {
+pub(crate) struct Positioned {
     bytes: Bytes,
     at: u64,
 }

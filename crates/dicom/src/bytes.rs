@@ -13,10 +13,18 @@ pub(crate) enum Bytes {
     File {
         file: Arc<File>,
         len: u64,
+        /// What lies at its beginning, read once: several questions are asked of it.
+        head: Arc<Vec<u8>>,
     },
     /// The first bytes of something longer; what lies beyond cannot be read.
     Beginning {
         head: Arc<Vec<u8>>,
+        len: u64,
+    },
+    /// A member of an archive that lies in it unpacked.
+    Part {
+        of: Arc<Self>,
+        start: u64,
         len: u64,
     },
 }
@@ -28,7 +36,10 @@ impl Bytes {
         if !metadata.is_file() {
             return Err(Fault::Read("not a file".into()));
         }
-        Ok(Self::File { file: Arc::new(file), len: metadata.len() })
+        let mut head = vec![0; BLOCK.min(usize::try_from(metadata.len()).unwrap_or(BLOCK))];
+        let n = read_all_at(&file, &mut head, 0)?;
+        head.truncate(n);
+        Ok(Self::File { file: Arc::new(file), len: metadata.len(), head: Arc::new(head) })
     }
 
     pub(crate) fn memory(bytes: Vec<u8>) -> Self {
@@ -38,7 +49,7 @@ impl Bytes {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(b) => b.len() as u64,
-            Self::File { len, .. } | Self::Beginning { len, .. } => *len,
+            Self::File { len, .. } | Self::Beginning { len, .. } | Self::Part { len, .. } => *len,
         }
     }
 
@@ -46,8 +57,8 @@ impl Bytes {
     pub(crate) fn resident(&self) -> usize {
         match self {
             Self::Memory(b) => b.len(),
-            Self::File { .. } => 0,
-            Self::Beginning { head, .. } => head.len(),
+            Self::Part { .. } => 0,
+            Self::File { head, .. } | Self::Beginning { head, .. } => head.len(),
         }
     }
 
@@ -69,17 +80,19 @@ impl Bytes {
                 out[..want as usize].copy_from_slice(&head[offset as usize..end as usize]);
                 Ok(want as usize)
             }
-            Self::File { file, .. } => {
-                let mut done = 0;
-                while done < out.len() {
-                    match read_file_at(file, &mut out[done..], offset + done as u64) {
-                        Ok(0) => break,
-                        Ok(n) => done += n,
-                        Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(e) => return Err(Fault::read(&e)),
-                    }
+            Self::Part { of, start, len } => {
+                let want = (out.len() as u64).min(len.saturating_sub(offset)) as usize;
+                of.read_at(start.saturating_add(offset), &mut out[..want])
+            }
+            Self::File { file, head, .. } => {
+                let end = offset.saturating_add(out.len() as u64);
+                if let (Ok(from), Ok(to)) = (usize::try_from(offset), usize::try_from(end))
+                    && let Some(there) = head.get(from..to)
+                {
+                    out.copy_from_slice(there);
+                    return Ok(out.len());
                 }
-                Ok(done)
+                read_all_at(file, out, offset)
             }
         }
     }
@@ -101,6 +114,20 @@ impl Bytes {
             other => Ok(Arc::new(other.vec(0, other.len())?)),
         }
     }
+}
+
+/// Reads until `out` is full or the file ends.
+fn read_all_at(file: &File, out: &mut [u8], offset: u64) -> Result<usize, Fault> {
+    let mut done = 0;
+    while done < out.len() {
+        match read_file_at(file, &mut out[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Fault::read(&e)),
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(unix)]
@@ -144,6 +171,11 @@ impl<'a> Cursor<'a> {
         if let Bytes::Memory(b) = self.bytes {
             let from = offset as usize;
             return Ok(b.get(from..from + n));
+        }
+        if let Bytes::File { head, .. } = self.bytes
+            && let Some(there) = usize::try_from(offset).ok().and_then(|from| head.get(from..from + n))
+        {
+            return Ok(Some(there));
         }
         let inside = offset >= self.start && offset + n as u64 <= self.start + self.block.len() as u64;
         if !inside {

@@ -15,8 +15,8 @@ use lightbox_core::label::Code;
 /// Explicit VR Little Endian.
 pub(crate) const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 /// Identifies this implementation in group 0002; a 2.25 UID made once.
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.171923884503927184416023915508713324501";
-const IMPLEMENTATION_VERSION: &str = concat!("LIGHTBOX_", env!("CARGO_PKG_VERSION"));
+pub(crate) const IMPLEMENTATION_CLASS_UID: &str = "2.25.171923884503927184416023915508713324501";
+pub(crate) const IMPLEMENTATION_VERSION: &str = concat!("LIGHTBOX_", env!("CARGO_PKG_VERSION"));
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -179,7 +179,7 @@ pub(crate) fn fresh_uid() -> String {
     ]))
 }
 
-fn uid_from(bits: u128) -> String {
+pub(crate) fn uid_from(bits: u128) -> String {
     // The bits of a UUID of version 8 (RFC 9562): "custom".
     let uuid = bits & !(0xF << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
     format!("2.25.{uuid}")
@@ -196,7 +196,7 @@ pub(crate) fn now_utc() -> (String, String) {
 
 /// Year, month and day of the given number of days after 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms").
-fn civil_date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil_date(days: u64) -> (u64, u64, u64) {
     let z = days + 719_468;
     let era = z / 146_097;
     let day_of_era = z % 146_097;
@@ -228,6 +228,28 @@ pub(crate) fn write_file(path: &Path, object: InMemDicomObject) -> Result<(), Wr
     handle.sync_all().map_err(WriteFault::io("writing the file to the disk"))
 }
 
+/// Writes a file whole or not at all: what was there stays until the new one is on the disk. A target that is no regular
+/// file (a pipe, a device) is written to as it is.
+pub(crate) fn write_whole(
+    target: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+) -> Result<(), WriteFault> {
+    let fill = |path: &Path, sync: bool| -> Result<(), WriteFault> {
+        let file = File::create(path).map_err(WriteFault::io("creating the file"))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        write(&mut out).map_err(WriteFault::io("writing the file"))?;
+        let file =
+            out.into_inner().map_err(|e| WriteFault::Io { doing: "writing the file", source: e.into_error() })?;
+        if sync { file.sync_all().map_err(WriteFault::io("writing the file to the disk")) } else { Ok(()) }
+    };
+    if target.metadata().is_ok_and(|m| !m.is_file()) {
+        return fill(target, false);
+    }
+    let part = Beside::new(target);
+    fill(part.path(), true)?;
+    part.replace(target)
+}
+
 /// A file beside its target that is deleted unless it is put in the target's place.
 pub(crate) struct Beside {
     path: PathBuf,
@@ -245,6 +267,22 @@ impl Beside {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the file its name, unless something already has it.
+    pub(crate) fn place(self, target: &Path) -> Result<(), WriteFault> {
+        // A second name fails where one is; where there are no second names (FAT), an empty file holds the place.
+        match std::fs::hard_link(&self.path, target) {
+            // Dropped, the first name goes.
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(WriteFault::Io { doing: "naming the file", source: e })
+            }
+            Err(_) => {
+                File::create_new(target).map_err(WriteFault::io("naming the file"))?;
+                self.replace(target)
+            }
+        }
     }
 
     /// Replaces the target in one step.
@@ -284,6 +322,18 @@ mod tests {
             let error = (s.parse::<f64>().expect("a number") - v).abs();
             assert!(error <= 1e-9 * v.abs().max(1.0), "{s} for {v}");
         }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("v.nii");
+        write_whole(&path, |out| out.write_all(b"old")).expect("written");
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let fault = write_whole(&path, |out| out.write_all(b"ne").and(Err(full()))).expect_err("no room");
+        assert_eq!(fault.to_string(), "writing the file failed (the disk is full)");
+        assert_eq!(std::fs::read(&path).expect("read"), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
     }
 
     #[test]

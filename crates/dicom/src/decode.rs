@@ -11,8 +11,10 @@ use crate::foreign::Foreign;
 use crate::groups::FrameView;
 use crate::index::{FrameRef, Source};
 use crate::lut::{Lut, Palette};
+use crate::mosaic::Mosaic;
 use crate::pixels::module::Photometric;
 use crate::pixels::{PixelSource, Raw, RawFrame};
+use crate::quantity::{self, RealWorldMap};
 use crate::store::{Content, OpenFile, Opener, pixels};
 use crate::values::{self, apply, modality_lut, padding, rescale_of, unit_of, voi};
 
@@ -29,10 +31,22 @@ pub struct Decoded {
     pub inverted: bool,
     /// Unit of the values after rescale: `HU`, `Bq/mL`, `Gy`, or empty.
     pub unit: String,
+    /// Real-world value maps of the frame; their input is the stored value.
+    pub real_world: Vec<RealWorldMap>,
     /// What was wrong with the file and how it was mended, without a capital; a scan of the file tells it too.
     pub file_notes: Vec<String>,
     /// What was wrong with this frame.
     pub notes: Vec<String>,
+}
+
+impl Decoded {
+    /// The note that says that a part of this frame's pixels is missing, if one does.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&str> {
+        // The words of the decoders: data that ends early, and a piece that claims more bytes than follow.
+        let words = ["cut off", "are missing", "data claims"];
+        self.notes.iter().find(|note| words.iter().any(|w| note.contains(w))).map(String::as_str)
+    }
 }
 
 /// Which frames of a file.
@@ -205,6 +219,7 @@ pub(crate) fn open_frame(file: &OpenFile, frame: usize) -> Result<Decoded, Fault
         voi_luts: Vec::new(),
         inverted: false,
         unit: String::new(),
+        real_world: Vec::new(),
         file_notes,
         notes: Vec::new(),
     };
@@ -216,9 +231,42 @@ pub(crate) fn open_frame(file: &OpenFile, frame: usize) -> Result<Decoded, Fault
     }
 }
 
+/// The picture that a scan names: a frame, or a tile of a mosaic.
+pub(crate) fn open_picture(file: &OpenFile, picture: usize) -> Result<Decoded, Fault> {
+    if let Content::Dicom { file, pixels: cell } = &file.content {
+        let source = pixels(file, cell)?;
+        let m = &source.module;
+        if let Some(mosaic) = mosaic(file, source) {
+            if picture >= mosaic.count {
+                return Err(Fault::NoFrame { frame: picture, frames: mosaic.count });
+            }
+            let mut raw = source.frame(file, 0)?;
+            raw.samples = mosaic.tile(&raw.samples, picture);
+            return picture_of(file, source, 0, raw, [mosaic.columns, mosaic.rows]);
+        }
+        return picture_of(file, source, picture, source.frame(file, picture)?, [m.columns, m.rows]);
+    }
+    open_frame(file, picture)
+}
+
+fn mosaic(file: &DicomFile, source: &PixelSource) -> Option<Mosaic> {
+    let m = &source.module;
+    Mosaic::read(file.object(), m.columns, m.rows).filter(|_| source.frames() == 1 && m.samples == 1)
+}
+
 fn dicom_frame(file: &DicomFile, source: &PixelSource, n: usize) -> Result<Decoded, Fault> {
     let m = &source.module;
-    let raw = source.frame(file, n)?;
+    picture_of(file, source, n, source.frame(file, n)?, [m.columns, m.rows])
+}
+
+fn picture_of(
+    file: &DicomFile,
+    source: &PixelSource,
+    n: usize,
+    raw: RawFrame,
+    [columns, rows]: [usize; 2],
+) -> Result<Decoded, Fault> {
+    let m = &source.module;
     let view = FrameView { object: file.object(), frame: n };
     let file_notes: Vec<String> = file.notes.iter().chain(&source.notes).cloned().collect();
     let mut notes: Vec<String> = source.pixel_notes.iter().chain(&raw.notes).cloned().collect();
@@ -246,11 +294,12 @@ fn dicom_frame(file: &DicomFile, source: &PixelSource, n: usize) -> Result<Decod
         notes.extend(values::notes(&view, &class, signed).into_iter().filter(|n| !file_notes.contains(n)));
     }
     let (windows, voi_luts, _) = voi(&view, signed || rescale.intercept < 0.0);
-    let mut frame = Frame::new(m.columns, m.rows, samples, rescale).map_err(|e| Fault::ImageModule(e.to_string()))?;
+    let mut frame = Frame::new(columns, rows, samples, rescale).map_err(|e| Fault::ImageModule(e.to_string()))?;
     frame.padding = padding(&view, colour);
     let inverse = file.object().text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     let inverted = !colour && (raw.photometric == Photometric::Monochrome1 || inverse);
-    Ok(Decoded { frame, windows, voi_luts, inverted, unit, file_notes, notes })
+    let real_world = quantity::real_world(&view, signed);
+    Ok(Decoded { frame, windows, voi_luts, inverted, unit, real_world, file_notes, notes })
 }
 
 /// From raw samples to what the core draws.

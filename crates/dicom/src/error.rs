@@ -106,6 +106,15 @@ impl Fault {
     }
 }
 
+impl From<crate::compose::WriteFault> for Fault {
+    fn from(fault: crate::compose::WriteFault) -> Self {
+        match fault {
+            crate::compose::WriteFault::Io { source, .. } => Self::write(&source),
+            other @ crate::compose::WriteFault::Encode(_) => Self::Write(other.to_string()),
+        }
+    }
+}
+
 impl Error {
     /// What is wrong, without the file's name.
     #[must_use]

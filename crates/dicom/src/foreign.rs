@@ -2,6 +2,7 @@
 
 use lightbox_core::{Frame, Rescale, Samples};
 
+use crate::archive;
 use crate::bytes::Bytes;
 use crate::error::Fault;
 use crate::grid::{self, Grid};
@@ -27,11 +28,6 @@ impl Foreign {
 /// Largest picture: 512 Mpixel of decoded bytes.
 const LARGEST_PICTURE: u64 = 1 << 29;
 
-/// Whether the first bytes are those of a ZIP archive.
-pub(crate) fn is_zip(head: &[u8]) -> bool {
-    head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
-}
-
 /// Opens a file of a format other than DICOM; `None` when it looks like none of them.
 pub(crate) fn open(bytes: &Bytes) -> Result<Option<Foreign>, Fault> {
     let mut head = [0; 352];
@@ -47,7 +43,7 @@ pub(crate) fn open(bytes: &Bytes) -> Result<Option<Foreign>, Fault> {
     if head.starts_with(&[0xFF, 0xD8, 0xFF]) {
         return picture(bytes, image::ImageFormat::Jpeg).map(Some);
     }
-    if is_zip(head) {
+    if archive::is_archive(bytes)? {
         return Err(Fault::Archive("an archive inside an archive is not opened".into()));
     }
     Ok(grid::open(bytes, head)?.map(|g| Foreign::Grid(Box::new(g))))

@@ -8,6 +8,7 @@ use lightbox_core::measure::Calibration;
 use crate::foreign::Peek;
 use crate::heads::FileHead;
 use crate::index::{FrameRef, ObjectRef, Series, Skipped, Source, Stack, Study, StudyIndex};
+use crate::quantity::Suv;
 use crate::scan::Outcome;
 use crate::stacks::{Item, build};
 use crate::warning::{Warning, WarningKind};
@@ -123,12 +124,16 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
         match &file.image {
             Some(image) => {
                 items.extend(image.frames.iter().map(|frame| Item { file, image, frame }));
-                if image.frames_told > image.frames.len() {
+                if image.frames_told > image.frames.len() && image.frames_told > 1 {
                     let text = format!("{} frames are told, {} are there", image.frames_told, image.frames.len());
                     warnings.push(Warning { kind: WarningKind::MissingFrames, text });
                 }
             }
-            None => objects.push(ObjectRef { sop_class_uid: file.sop_class_uid.clone(), source: file.source.clone() }),
+            None => objects.push(ObjectRef {
+                sop_class_uid: file.sop_class_uid.clone(),
+                summary: file.summary.clone(),
+                source: file.source.clone(),
+            }),
         }
     }
     header_warnings(&files, &mut warnings);
@@ -138,6 +143,7 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
     let first = &files[0];
     let any =
         |get: fn(&FileHead) -> &String| files.iter().map(get).find(|v| !v.is_empty()).cloned().unwrap_or_default();
+    let images = files.iter().filter_map(|f| f.image.as_ref());
     Series {
         uid: if first.series_uid.is_empty() { series_key(first).1 } else { first.series_uid.clone() },
         modality: any(|f| &f.modality),
@@ -153,6 +159,8 @@ fn one_series(mut files: Vec<FileHead>, skipped: &mut Vec<Skipped>) -> Series {
         frames,
         stacks,
         warnings,
+        suv: series_suv(images.clone().filter_map(|i| i.suv.as_ref())),
+        real_world: images.clone().next().map(|i| i.real_world.clone()).unwrap_or_default(),
         objects,
     }
 }
@@ -171,6 +179,13 @@ fn header_warnings(files: &[FileHead], warnings: &mut Vec<Warning>) {
         let text = if n == 1 || files.len() == 1 { note.to_string() } else { format!("{note} (in {n} files)") };
         warnings.push(Warning { kind: WarningKind::Header, text });
     }
+}
+
+/// One factor for a series. Where it was made later than its images were taken, the earliest acquisition counts (PS3.3
+/// C.8.9.1.1), which has decayed least and so has the smallest factor.
+fn series_suv<'a>(mut all: impl Iterator<Item = &'a Result<Suv, String>> + Clone) -> Option<Result<Suv, String>> {
+    let least = all.clone().filter_map(|s| s.as_ref().ok()).min_by(|a, b| a.factor.total_cmp(&b.factor));
+    least.cloned().map(Ok).or_else(|| all.next().cloned())
 }
 
 fn folder_of(source: &Source) -> String {
@@ -200,6 +215,7 @@ fn foreign_series(source: Source, peek: Peek) -> Series {
     }
     let stacks: Vec<Stack> = (0..peek.volumes)
         .map(|v| Stack {
+            frame_of_reference: String::new(),
             key: if peek.volumes > 1 { format!("time {}", v + 1) } else { String::new() },
             columns: peek.columns,
             rows: peek.rows,

@@ -35,6 +35,9 @@ impl Kind {
     }
 }
 
+/// Slices of a file that are worth a list.
+const MOST_SLICES: usize = 1 << 18;
+
 /// A lattice: frames of `columns` × `rows`, `slices` of them a volume, `volumes` of those.
 #[derive(Debug)]
 pub(crate) struct Grid {
@@ -76,8 +79,10 @@ impl Grid {
         let need = voxels.saturating_mul(self.kind.bytes() as u64);
         let have = self.data.len().saturating_sub(self.offset);
         if have < need {
-            let frame = (self.columns * self.rows * self.kind.bytes()) as u64;
-            if have < frame {
+            // What the file tells may be any number.
+            let frame =
+                [self.rows, self.kind.bytes()].iter().fold(self.columns as u64, |a, n| a.saturating_mul(*n as u64));
+            if frame == 0 || have < frame {
                 return Err(Fault::CutOff(format!("its voxels need {need} bytes, {have} are there")));
             }
             let whole = (have / frame) as usize;
@@ -88,6 +93,10 @@ impl Grid {
                 self.slices = whole;
                 self.volumes = 1;
             }
+        }
+        // A slice costs more in a list than a pixel does in a file.
+        if self.frames() > MOST_SLICES {
+            return Err(Fault::ImageModule(format!("{} slices; {MOST_SLICES} at most are shown", self.frames())));
         }
         Ok(self)
     }

@@ -11,6 +11,7 @@ use crate::element;
 use crate::error::{Error, Fault};
 use crate::file::DicomFile;
 use crate::index::Source;
+use crate::objects;
 use crate::parse::Limits;
 use crate::store::Opener;
 use crate::text::{safe, shortened};
@@ -27,6 +28,7 @@ fn open(source: &Source) -> Result<DicomFile, Error> {
 }
 
 /// The attributes as lines `(gggg,eeee) VR Keyword value`, items of sequences indented. Pixel data is named, not shown.
+/// Behind them, marked with `#`, what a report, a structure set or another object beside images says.
 ///
 /// # Errors
 /// [`Error::File`] when the file is not readable as DICOM.
@@ -49,6 +51,13 @@ pub fn to_text(source: &Source) -> Result<String, Error> {
     if let Some(p) = file.data.pixels {
         let length = p.length.map_or("compressed".to_string(), |n| format!("{n} bytes"));
         let _ = writeln!(out, "({:04X},{:04X}) {} {} [{length}]", p.tag.0, p.tag.1, p.vr, element::name(p.tag));
+    }
+    let content = objects::lines(file.object());
+    if !content.is_empty() {
+        let _ = writeln!(out, "# {}", objects::summary(file.object(), &file.sop_class_uid()));
+    }
+    for line in content {
+        let _ = writeln!(out, "#   {line}");
     }
     Ok(out)
 }

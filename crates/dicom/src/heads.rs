@@ -13,9 +13,12 @@ use crate::groups::{
     CARDIAC, CT_IMAGE_FRAME_TYPE, FRAME_CONTENT, FrameView, MR_DIFFUSION, MR_ECHO, MR_IMAGE_FRAME_TYPE, plausible,
 };
 use crate::index::{Patient, Source};
+use crate::mosaic::Mosaic;
+use crate::objects;
 use crate::pixels::fragments::Fragments;
 use crate::pixels::module::{ImageModule, Photometric};
 use crate::pixels::native_frames;
+use crate::quantity::{self, RealWorldMap, Suv};
 use crate::syntax::{self, Packing};
 use crate::text::{self, safe};
 use crate::values::{unit_of, voi};
@@ -85,6 +88,8 @@ pub(crate) struct ImageHead {
     pub(crate) lossy: bool,
     /// Concatenation Frame Offset Number.
     pub(crate) offset: i64,
+    pub(crate) suv: Option<Result<Suv, String>>,
+    pub(crate) real_world: Vec<RealWorldMap>,
 }
 
 /// What a scan keeps of one file.
@@ -111,6 +116,8 @@ pub(crate) struct FileHead {
     pub(crate) frame_of_reference: String,
     pub(crate) transfer_syntax: String,
     pub(crate) instance_number: Option<i64>,
+    /// What an object without pixels is and holds.
+    pub(crate) summary: String,
     /// `None` = an object without pixels for a viewport.
     pub(crate) image: Option<ImageHead>,
     pub(crate) notes: Vec<String>,
@@ -148,7 +155,7 @@ impl FileHead {
         Ok(Self {
             source,
             sop_instance_uid: safe(&file.sop_instance_uid()),
-            sop_class_uid: class,
+            sop_class_uid: class.clone(),
             study_uid: word(0x0020, 0x000D),
             study_date,
             study_time: text::time(&o.text(Tag(0x0008, 0x0030))),
@@ -177,6 +184,7 @@ impl FileHead {
             frame_of_reference: word(0x0020, 0x0052),
             transfer_syntax: file.syntax.clone(),
             instance_number: o.int(Tag(0x0020, 0x0013)),
+            summary: if image.is_none() { objects::summary(o, &class) } else { String::new() },
             image,
             notes,
         })
@@ -192,7 +200,8 @@ pub(crate) fn is_flat(modality: &str) -> bool {
     FLAT.contains(&modality)
 }
 
-fn is_projection(modality: &str) -> bool {
+/// Modalities whose pixels have the size that they have at the detector.
+pub(crate) fn is_projection(modality: &str) -> bool {
     ["CR", "DX", "MG", "XA", "RF", "IO", "PX", "DR", "DF", "TG", "XF"].contains(&modality)
 }
 
@@ -228,7 +237,7 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
         _ => None,
     };
     let places = special_places(o, frames);
-    let heads = (0..frames)
+    let heads: Vec<FrameHead> = (0..frames)
         .map(|n| {
             let view = FrameView { object: o, frame: n };
             let spacing = view.pixel_spacing();
@@ -242,10 +251,19 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
             }
         })
         .collect();
+    let mosaic = Mosaic::read(o, module.columns, module.rows).filter(|_| frames == 1 && module.samples == 1);
+    let (heads, rows, columns) = match mosaic {
+        Some(m) => {
+            notes.extend(m.note.clone());
+            let tile = |n: usize| FrameHead { frame: n, position: m.position(n), ..heads[0].clone() };
+            ((0..m.count).map(tile).collect(), m.rows, m.columns)
+        }
+        None => (heads, module.rows, module.columns),
+    };
     let inverse = o.text(Tag(0x2050, 0x0020)).eq_ignore_ascii_case("INVERSE");
     Ok(ImageHead {
-        rows: module.rows,
-        columns: module.columns,
+        rows,
+        columns,
         frames: heads,
         frames_told: module.frames_told,
         calibration,
@@ -256,6 +274,8 @@ fn image(file: &DicomFile, module: ImageModule, notes: &mut Vec<String>) -> Resu
         unit: unit_of(&first, &file.sop_class_uid()),
         lossy: o.text(Tag(0x0028, 0x2110)) == "01" || syntax::is_lossy(&file.syntax),
         offset: o.int(Tag(0x0020, 0x9228)).unwrap_or(0),
+        suv: quantity::suv(o),
+        real_world: quantity::real_world(&first, module.signed),
     })
 }
 

@@ -7,6 +7,7 @@ use lightbox_core::measure::Calibration;
 use lightbox_core::{VolumeGeometry, Window};
 use serde::Serialize;
 
+use crate::quantity::{RealWorldMap, Suv};
 use crate::warning::Warning;
 
 /// All that was found under some paths, and what was left out.
@@ -92,6 +93,10 @@ pub struct Series {
     pub stacks: Vec<Stack>,
     /// What a reader has to know about this series.
     pub warnings: Vec<Warning>,
+    /// For PET: the factor to SUV by body weight, or why there is none.
+    pub suv: Option<Result<Suv, String>>,
+    /// Real-world value maps of the first image.
+    pub real_world: Vec<RealWorldMap>,
     /// Objects without pixels to show (SEG, RTSTRUCT, SR, …) that belong to this series, by file.
     pub objects: Vec<ObjectRef>,
 }
@@ -117,6 +122,8 @@ impl Series {
 pub struct ObjectRef {
     /// SOP Class UID.
     pub sop_class_uid: String,
+    /// What it is and holds: `RT Structure Set: Prostate, 12 regions`.
+    pub summary: String,
     /// Where it is.
     pub source: Source,
 }
@@ -124,8 +131,11 @@ pub struct ObjectRef {
 /// Frames that are scrolled together, in display order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
-    /// What tells it from the others of its series (`TE 90 ms`, `b 800`, `time 3`); empty for the only one.
+    /// What tells it from the others of its series (`TE 90 ms`, `b 800`, `time 3`, `sagittal`, `512 x 512`); no two of a
+    /// series have the same, and only one has none.
     pub key: String,
+    /// Frame of Reference UID, empty when not told: stacks of one series may differ.
+    pub frame_of_reference: String,
     /// Columns of a frame.
     pub columns: usize,
     /// Rows of a frame.

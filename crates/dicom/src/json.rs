@@ -66,8 +66,14 @@ fn series(s: &Series) -> Value {
             "columns": k.columns, "volume": k.is_volume, "affine_lps": k.geometry.as_ref().map(|g| g.affine_lps())}))
             .collect::<Vec<_>>(),
         "transfer_syntax": s.transfer_syntax,
-        "objects": s.objects.iter().map(|o| json!({"sop_class_uid": o.sop_class_uid, "path": o.source.to_string()}))
+        "objects": s.objects.iter().map(|o| json!({"sop_class_uid": o.sop_class_uid, "summary": o.summary,
+            "path": o.source.to_string()}))
             .collect::<Vec<_>>(),
+        "suv": s.suv.as_ref().map(|v| match v {
+            Ok(v) => json!({"factor": v.factor, "note": v.note}),
+            Err(reason) => json!({"factor": Value::Null, "note": reason}),
+        }),
+        "real_world": s.real_world,
         "warnings": s.warnings,
     })
 }

@@ -1,5 +1,6 @@
 //! Reads and writes DICOM and the other image files; the only crate that knows a tag.
 
+pub mod anonymize;
 mod archive;
 mod attr;
 mod bytes;
@@ -20,15 +21,19 @@ mod json;
 pub mod lut;
 mod meta;
 mod metaimage;
+mod mosaic;
 pub mod nifti;
 pub mod nrrd;
+mod objects;
 mod parse;
 pub mod phantom;
 mod pixels;
+pub mod quantity;
 mod resample;
 pub mod scan;
 pub mod seg;
 mod split;
+pub mod sr;
 mod stacks;
 pub mod store;
 mod syntax;
@@ -42,6 +47,7 @@ pub use decode::{Decoded, FrameSelection, Stage, StoredPixels, decode, stored};
 pub use error::{Error, Fault};
 pub use index::{FrameRef, Patient, Series, Skipped, Source, Stack, Study, StudyIndex};
 pub use json::index_json;
+pub use quantity::{RealWorldMap, RealWorldMapping, Suv};
 pub use scan::{ScanProgress, scan};
 pub use store::Opener;
 pub use warning::{Warning, WarningKind};

@@ -7,6 +7,7 @@ use glam::{DAffine3, DMat3, DQuat, DVec3};
 use lightbox_core::{Rescale, Volume};
 
 use crate::bytes::Bytes;
+use crate::compose::write_whole;
 use crate::error::{Error, Fault};
 use crate::grid::{Grid, Kind};
 
@@ -173,18 +174,22 @@ pub(crate) fn values(volume: &Volume) -> Result<Values, Error> {
 /// [`Error::NotAVolume`] when slices are missing or in colour, [`Error::File`] when the file cannot be written.
 pub fn write(path: &Path, volume: &Volume) -> Result<(), Error> {
     let values = values(volume)?;
+    let most = i16::MAX as usize;
+    if volume.geometry().dims().iter().any(|n| *n > most) {
+        return Err(Error::NotAVolume(format!("NIfTI holds {most} voxels a side at most; NRRD holds more")));
+    }
     let bytes = file(volume, &values);
     let gz = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let write = || -> std::io::Result<()> {
+    write_whole(path, |out| {
         if gz {
-            let mut out = flate2::write::GzEncoder::new(std::fs::File::create(path)?, flate2::Compression::fast());
+            let mut out = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
             out.write_all(&bytes)?;
-            out.finish()?.sync_all()
+            out.finish().map(drop)
         } else {
-            std::fs::write(path, &bytes)
+            out.write_all(&bytes)
         }
-    };
-    write().map_err(|e| Fault::write(&e).at(path.display()))
+    })
+    .map_err(|e| Fault::from(e).at(path.display()))
 }
 
 fn file(volume: &Volume, values: &Values) -> Vec<u8> {

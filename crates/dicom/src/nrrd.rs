@@ -7,6 +7,7 @@ use glam::{DAffine3, DMat3, DVec3};
 use lightbox_core::{Rescale, Volume};
 
 use crate::bytes::Bytes;
+use crate::compose::write_whole;
 use crate::error::{Error, Fault};
 use crate::grid::{self, Grid, Kind};
 use crate::nifti::{Values, values};
@@ -136,7 +137,7 @@ fn vectors(text: &str) -> Vec<Option<DVec3>> {
 /// [`Error::NotAVolume`] when slices are missing or in colour, [`Error::File`] when the file cannot be written.
 pub fn write(path: &Path, volume: &Volume) -> Result<(), Error> {
     let bytes = file(volume)?;
-    std::fs::write(path, bytes).map_err(|e| Fault::write(&e).at(path.display()))
+    write_whole(path, |out| out.write_all(&bytes)).map_err(|e| Fault::from(e).at(path.display()))
 }
 
 fn file(volume: &Volume) -> Result<Vec<u8>, Error> {

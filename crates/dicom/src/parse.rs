@@ -14,6 +14,7 @@ use dicom_object::InMemDicomObject;
 use crate::bytes::{Bytes, Cursor};
 use crate::element::{decode, dictionary_vr, is_long, is_vr, name};
 use crate::error::Fault;
+use crate::mosaic;
 use crate::text::Charset;
 
 /// How elements are written.
@@ -542,7 +543,8 @@ impl Reader<'_> {
         }
         self.pos = end;
         let private = tag.0 % 2 == 1;
-        if u64::from(length) > self.limits.longest_value || private && self.limits.skip_private {
+        let skipped = private && self.limits.skip_private && !self.is_of_mosaic(tag);
+        if u64::from(length) > self.limits.longest_value || skipped {
             return Ok(true);
         }
         // Group lengths are retired and often wrong.
@@ -581,6 +583,13 @@ impl Reader<'_> {
             self.note(note);
         }
         Ok(true)
+    }
+
+    /// Whether a private element tells the geometry of a mosaic; Image Type stands before all of them.
+    fn is_of_mosaic(&self, tag: Tag) -> bool {
+        mosaic::is_wanted(tag)
+            && self.levels.len() == 1
+            && matches!(self.levels.first(), Some(Level::Object { object, .. }) if mosaic::is_told(object))
     }
 
     fn open_sequence(&mut self, tag: Tag, at: u64, end: Option<u64>, inner: Encoding) -> Result<bool, Fault> {

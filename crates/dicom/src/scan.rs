@@ -1,14 +1,15 @@
-//! Finds images under paths: files, folders, ZIP archives, DICOMDIR. Headers only; never fails as a whole.
+//! Finds images under paths: files, folders, ZIP and tar archives, DICOMDIR. Headers only; never fails as a whole.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use dicom_core::Tag;
 use rayon::prelude::*;
 
-use crate::archive::{Archive, Member};
+use crate::archive::{Archive, Member, is_archive};
 use crate::attr::Attributes;
 use crate::bytes::Bytes;
 use crate::error::Fault;
@@ -39,12 +40,12 @@ pub(crate) enum Outcome {
     Directory(Vec<PathBuf>, Vec<Skipped>),
 }
 
-const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
+pub(crate) const MEDIA_DIRECTORY: &str = "1.2.840.10008.1.3.10";
 /// Files that are looked at between two calls of the progress function.
 const CHUNK: usize = 256;
 const DEEPEST_FOLDER: usize = 64;
 
-/// Scans files, folders (with all that is in them), ZIP archives and DICOMDIR files. `progress` is called every few hundred
+/// Scans files, folders (with all that is in them), ZIP and tar archives and DICOMDIR files. `progress` is called every few hundred
 /// files; `Break` ends the scan with what was found until then. What cannot be read stands in
 /// [`StudyIndex::skipped`], one sentence each.
 pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> ControlFlow<()>) -> StudyIndex {
@@ -57,7 +58,7 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
         if files.is_empty() {
             break;
         }
-        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look(path)).collect();
+        let looked: Vec<Vec<Outcome>> = files.par_iter().map(|path| look_safely(path)).collect();
         state.done += files.len();
         for outcome in looked.into_iter().flatten() {
             match outcome {
@@ -79,27 +80,49 @@ pub fn scan(paths: &[PathBuf], progress: &mut dyn FnMut(ScanProgress) -> Control
     gather::studies(outcomes)
 }
 
+/// A reader of formats has a fault somewhere; it takes one file out of the scan, not the others.
+fn look_safely(path: &Path) -> Vec<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| look(path))).unwrap_or_else(|_| {
+        let path = crate::text::safe(&path.display().to_string());
+        vec![Outcome::Skipped(Skipped { path, reason: "the program failed on this file; the rest goes on".into() })]
+    })
+}
+
+/// A path still to be looked at, and how deep below the given ones it lies.
+struct Pending {
+    path: PathBuf,
+    depth: usize,
+    /// For a plain file of a folder: its path without links, known without asking the system again.
+    real: Option<PathBuf>,
+}
+
+impl Pending {
+    fn new(path: PathBuf) -> Self {
+        Self { path, depth: 0, real: None }
+    }
+}
+
 /// Folders and files still to come.
-struct Walk {
+pub(crate) struct Walk {
     /// In reverse: the next is the last.
-    pending: Vec<(PathBuf, usize)>,
+    pending: Vec<Pending>,
     folders: HashSet<PathBuf>,
     files: HashSet<PathBuf>,
-    skipped: Vec<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 impl Walk {
-    fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         Self {
-            pending: paths.iter().rev().map(|p| (p.clone(), 0)).collect(),
+            pending: paths.iter().rev().cloned().map(Pending::new).collect(),
             folders: HashSet::new(),
             files: HashSet::new(),
             skipped: Vec::new(),
         }
     }
 
-    fn add(&mut self, files: Vec<PathBuf>) {
-        self.pending.extend(files.into_iter().rev().map(|p| (p, 0)));
+    pub(crate) fn add(&mut self, files: Vec<PathBuf>) {
+        self.pending.extend(files.into_iter().rev().map(Pending::new));
     }
 
     fn skip(&mut self, path: &Path, reason: String) {
@@ -107,10 +130,16 @@ impl Walk {
     }
 
     /// The next files, at most a chunk.
-    fn next_chunk(&mut self) -> Vec<PathBuf> {
+    pub(crate) fn next_chunk(&mut self) -> Vec<PathBuf> {
         let mut out = Vec::new();
         while out.len() < CHUNK {
-            let Some((path, depth)) = self.pending.pop() else { break };
+            let Some(Pending { path, depth, real }) = self.pending.pop() else { break };
+            if let Some(real) = real {
+                if self.files.insert(real) {
+                    out.push(path);
+                }
+                continue;
+            }
             // Following links: a loop shows as a folder that was seen.
             let metadata = match std::fs::metadata(&path) {
                 Ok(m) => m,
@@ -121,14 +150,14 @@ impl Walk {
             };
             let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
             if metadata.is_dir() {
-                if !self.folders.insert(real) {
+                if !self.folders.insert(real.clone()) {
                     continue;
                 }
                 if depth > DEEPEST_FOLDER {
                     self.skip(&path, "folders are nested too deep".into());
                     continue;
                 }
-                self.folder(&path, depth);
+                self.folder(&path, &real, depth);
             } else if metadata.is_file() {
                 if self.files.insert(real) {
                     out.push(path);
@@ -140,7 +169,7 @@ impl Walk {
         out
     }
 
-    fn folder(&mut self, path: &Path, depth: usize) {
+    fn folder(&mut self, path: &Path, real: &Path, depth: usize) {
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
             Err(e) => {
@@ -148,12 +177,18 @@ impl Walk {
                 return;
             }
         };
-        let mut names: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+        let mut names: Vec<Pending> = entries
+            .filter_map(Result::ok)
+            .map(|e| {
+                let plain = e.file_type().is_ok_and(|t| t.is_file());
+                Pending { path: e.path(), depth: depth + 1, real: plain.then(|| real.join(e.file_name())) }
+            })
+            .collect();
         if names.is_empty() && depth == 0 {
             self.skip(path, "the folder is empty".into());
         }
-        names.sort();
-        self.pending.extend(names.into_iter().rev().map(|p| (p, depth + 1)));
+        names.sort_by(|a, b| b.path.cmp(&a.path));
+        self.pending.extend(names);
     }
 }
 
@@ -164,10 +199,9 @@ fn look(path: &Path) -> Vec<Outcome> {
         Ok(bytes) => bytes,
         Err(fault) => return skipped(fault.to_string()),
     };
-    let mut head = [0; 4];
-    match bytes.read_at(0, &mut head) {
-        Ok(n) if foreign::is_zip(&head[..n]) => archive(path, bytes),
-        Ok(_) => vec![one(bytes, Source::file(path), Some(path))],
+    match is_archive(&bytes) {
+        Ok(true) => archive(path, bytes),
+        Ok(false) => vec![one(bytes, Source::file(path), Some(path))],
         Err(fault) => skipped(fault.to_string()),
     }
 }
@@ -241,7 +275,7 @@ fn one(bytes: Bytes, source: Source, path: Option<&Path>) -> Outcome {
 
 /// The files of a DICOMDIR (PS3.10 8.6, PS3.3 F.3). The records are taken in the order in which they stand: their offsets
 /// form a tree that says nothing more about which files there are, and may form a cycle.
-fn directory(file: &DicomFile, path: &Path) -> Outcome {
+pub(crate) fn directory(file: &DicomFile, path: &Path) -> Outcome {
     let folder = path.parent().unwrap_or(Path::new("."));
     let root = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     let (mut files, mut skipped) = (Vec::new(), Vec::new());

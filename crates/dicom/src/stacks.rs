@@ -1,11 +1,13 @@
 //! From the frames of one series to stacks that are scrolled together: split by geometry, sorted by position along the
 //! normal, split again where positions repeat (PS3.3 C.7.6.2).
 
+use std::collections::HashSet;
+
 use glam::DVec3;
 use lightbox_core::measure::Calibration;
 use lightbox_core::{PatientPos, VolumeGeometry};
 
-use crate::heads::{FileHead, FrameHead, ImageHead, is_flat};
+use crate::heads::{FileHead, FrameHead, ImageHead, is_flat, is_projection};
 use crate::index::{FrameRef, Stack};
 use crate::split;
 use crate::warning::{Warning, WarningKind};
@@ -113,7 +115,50 @@ pub(crate) fn build(items: Vec<Item<'_>>) -> (Vec<Stack>, Vec<Warning>) {
         }
         stacks.extend(flat_stacks(flat));
     }
+    tell_apart(&mut stacks);
     (stacks, warnings)
+}
+
+/// Gives every stack a key of its own. What the files tell apart (time, echo, …) stays; where that is the same or nothing,
+/// the direction or the size is added, then a number. The first of a kind, which is the largest, keeps the plain key.
+fn tell_apart(stacks: &mut [Stack]) {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut seen: Vec<(String, &'static str, [usize; 2])> = Vec::new();
+    for stack in stacks {
+        let (facing, size) = (facing(stack), [stack.columns, stack.rows]);
+        let same_key = || seen.iter().filter(|(key, ..)| *key == stack.key);
+        let mut parts: Vec<String> = Vec::new();
+        if same_key().next().is_some() {
+            if !facing.is_empty() && same_key().all(|(_, f, _)| *f != facing) {
+                parts.push(facing.to_owned());
+            } else if same_key().all(|(.., s)| *s != size) {
+                parts.push(format!("{} x {}", size[0], size[1]));
+            }
+        }
+        seen.push((stack.key.clone(), facing, size));
+        let key = if stack.key.is_empty() { parts.pop() } else { Some(stack.key.clone()) };
+        let base = key.into_iter().chain(parts).collect::<Vec<_>>().join(", ");
+        let mut candidate = base.clone();
+        let mut n = 2;
+        while !taken.insert(candidate.clone()) {
+            candidate = if base.is_empty() { format!("part {n}") } else { format!("{base}, part {n}") };
+            n += 1;
+        }
+        stack.key = candidate;
+    }
+}
+
+/// The plane that a stack was acquired in, by the axis closest to its normal; empty without a place in the patient.
+fn facing(stack: &Stack) -> &'static str {
+    let Some(g) = &stack.geometry else { return "" };
+    let n = g.normal().abs();
+    if n.z >= n.x && n.z >= n.y {
+        "axial"
+    } else if n.y >= n.x {
+        "coronal"
+    } else {
+        "sagittal"
+    }
 }
 
 /// Warns where the groups differ in orientation or size.
@@ -162,14 +207,19 @@ fn spatial_stacks(plane: &Plane, members: Vec<Item<'_>>, warnings: &mut Vec<Warn
             is_volume,
             thickness_mm: thickness,
             pixel_spacing_mm: Some(plane.spacing),
-            calibration: Calibration::Patient,
+            // A position does not bring a projection's pixels into the patient.
+            calibration: match items.first() {
+                Some(i) if is_projection(&i.file.modality) => i.image.calibration,
+                _ => Calibration::Patient,
+            },
             ..stack(key, &items)
         });
     }
     stacks
 }
 
-/// The affine of a stack: origin at the first slice, mean step to the last; one slice steps its thickness.
+/// The place of a stack: origin at the first slice, mean step to the last, each slice where its position is; one slice
+/// steps its thickness.
 fn geometry(plane: &Plane, positions: &[DVec3], thickness: Option<f64>) -> Option<VolumeGeometry> {
     let (first, last) = (positions.first()?, positions.last()?);
     let n = positions.len();
@@ -183,6 +233,7 @@ fn geometry(plane: &Plane, positions: &[DVec3], thickness: Option<f64>) -> Optio
         step,
     )
     .ok()
+    .map(|g| g.with_slice_origins(positions))
 }
 
 /// What is uneven about sorted slices: gaps, changing steps, a lean.
@@ -281,6 +332,7 @@ fn stack(key: String, items: &[Item<'_>]) -> Stack {
     let image = items[0].image;
     Stack {
         key,
+        frame_of_reference: items[0].file.frame_of_reference.clone(),
         columns: image.columns,
         rows: image.rows,
         frames: items.iter().map(Item::reference).collect(),

@@ -100,7 +100,7 @@ impl Opener {
     /// [`Error::File`] when the file cannot be read or the frame cannot be decoded.
     pub fn decode(&self, frame: &FrameRef) -> Result<Decoded, Error> {
         let file = self.open(&frame.source)?;
-        decode::open_frame(&file, frame.frame).map_err(|f| f.at(&frame.source))
+        decode::open_picture(&file, frame.frame).map_err(|f| f.at(&frame.source))
     }
 
     /// The samples as stored (PS3.5 section 8), YBR converted to RGB, palette indices not looked up.

@@ -8,6 +8,35 @@ pub(crate) struct Charset {
     first: SpecificCharacterSet,
     /// More than one value: ISO 2022 escapes may switch.
     extended: bool,
+    /// One that dicom-encoding 0.10 does not have.
+    own: Option<Own>,
+}
+
+/// Sets that dicom-encoding 0.10 does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// ISO 8859-9.
+    Latin5,
+    /// ISO 8859-15.
+    Latin9,
+}
+
+impl Own {
+    fn from_code(code: &str) -> Option<Self> {
+        let digits: String = code.chars().filter(char::is_ascii_digit).collect();
+        match digits.strip_prefix("2022").unwrap_or(&digits) {
+            "148" => Some(Self::Latin5),
+            "203" => Some(Self::Latin9),
+            _ => None,
+        }
+    }
+
+    fn decode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Latin5 => latin5(bytes),
+            Self::Latin9 => latin9(bytes),
+        }
+    }
 }
 
 impl Charset {
@@ -15,7 +44,8 @@ impl Charset {
     pub(crate) fn new(values: &[String]) -> (Self, Option<String>) {
         let mut note = None;
         let code = values.first().map_or("", |v| v.trim());
-        let first = if code.is_empty() {
+        let own = Own::from_code(code);
+        let first = if code.is_empty() || own.is_some() {
             SpecificCharacterSet::default()
         } else {
             from_code(code).unwrap_or_else(|| {
@@ -24,7 +54,7 @@ impl Charset {
             })
         };
         let extended = values.len() > 1 || code.starts_with("ISO 2022");
-        (Self { first, extended }, note)
+        (Self { first, extended, own }, note)
     }
 
     pub(crate) fn decode(&self, bytes: &[u8]) -> String {
@@ -38,6 +68,9 @@ impl Charset {
     }
 
     fn decode_plain(&self, set: &SpecificCharacterSet, bytes: &[u8]) -> String {
+        if let Some(own) = self.own {
+            return own.decode(bytes);
+        }
         if *set == SpecificCharacterSet::default() {
             // Not allowed without a character set, yet written by many: UTF-8 proves itself, the rest is Latin 1.
             return match std::str::from_utf8(bytes) {
@@ -110,7 +143,9 @@ impl Charset {
                     }
                 }
             }
-            Some("148") => out.push_str(&latin5(&bytes)),
+            Some(code) if Own::from_code(code).is_some() => {
+                out.push_str(&Own::from_code(code).map_or_else(String::new, |own| own.decode(&bytes)));
+            }
             Some(code) => out.push_str(&decode_with(&format!("ISO 2022 IR {code}"), &bytes)),
         }
     }
@@ -178,11 +213,19 @@ fn latin5(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// ISO 8859-15 is Latin 1 with eight characters exchanged.
+fn latin9(bytes: &[u8]) -> String {
+    use encoding::Encoding;
+    encoding::all::ISO_8859_15
+        .decode(bytes, encoding::DecoderTrap::Replace)
+        .unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// A character of JIS X 0212, which is code set 3 of EUC-JP.
 fn jis0212(a: u8, b: u8) -> String {
-    // No codec of dicom-encoding has JIS X 0212; the characters that test files use are rare kanji. Say that one is
-    // there rather than drop it.
-    let _ = (a, b);
-    "\u{fffd}".into()
+    use encoding::Encoding;
+    let euc = [0x8F, a | 0x80, b | 0x80];
+    encoding::all::EUC_JP.decode(&euc, encoding::DecoderTrap::Replace).unwrap_or_else(|_| "\u{fffd}".into())
 }
 
 /// Text without control characters and without marks that turn the direction of reading, so that a name can neither

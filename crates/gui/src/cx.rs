@@ -53,7 +53,7 @@ pub struct UiState {
     pub hover: Option<Hover>,
     /// The measurement whose handles are shown.
     pub selected: Option<(StackId, AnnotationId)>,
-    /// One sentence of the window's own, for the status bar: a dialog that could not open.
+    /// One sentence of the window's own, for the status bar, until the next press: why the hand did nothing.
     pub notice: Option<String>,
     /// Files are held over the window and would be opened.
     pub dropping: bool,
@@ -79,7 +79,7 @@ pub struct Hover {
     /// Position in mm by letters, `L 84.2  P 31.0  H 142.5`, or `x 118.4  y 246.0 mm at the detector` where the image is
     /// not placed in the patient, or in px without a calibration.
     pub position: String,
-    /// `voxel 141, 262, 87`, 0-based; empty outside.
+    /// `voxel 141, 262, 87`, or `pixel 141, 262` on a single image, 0-based; empty outside.
     pub voxel: String,
     /// Segments at that voxel, topmost first.
     pub segments: Vec<String>,
@@ -124,21 +124,23 @@ pub enum Request {
     Select(Option<(StackId, AnnotationId)>),
     /// The action of the table in `shortcuts`, as if its key were pressed.
     Action(crate::shortcuts::Action),
-    /// Forgets the window's own notice.
+    /// Says a sentence in the status bar, until the next press of a button.
+    Notice(String),
+    /// Forgets that sentence.
     DismissNotice,
 }
 
 /// A file dialog. Its answer becomes the matching command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogRequest {
     /// A folder to open.
     OpenFolder,
     /// Files to open.
     OpenFiles,
-    /// Where to save the segments of the active stack.
-    SaveSeg,
+    /// Where to save the segments of this stack. It is named when the dialog opens: another may be active when it answers.
+    SaveSeg(StackId),
     /// A DICOM SEG to load.
     LoadSeg,
-    /// Where to save the report.
-    SaveReport,
+    /// Where to save the report on this study (its Study Instance UID).
+    SaveReport(String),
 }

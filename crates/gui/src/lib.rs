@@ -12,6 +12,7 @@ pub mod shortcuts;
 pub mod textures;
 pub mod theme;
 pub mod views;
+mod wheel;
 pub mod widgets;
 mod window;
 

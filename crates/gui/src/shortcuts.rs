@@ -113,8 +113,8 @@ pub const TABLE: &[Entry] = &[
     e(Action::OpenFiles, "Open files", CTRL.plus(SHIFT), Key::O, "Ctrl+Shift+O"),
     e(Action::OpenFolder, "Open folder", CTRL, Key::O, "Ctrl+O"),
     free(Action::Demo, "Open the demo"),
-    e(Action::SaveSeg, "Save masks as DICOM SEG", CTRL, Key::S, "Ctrl+S"),
-    free(Action::LoadSeg, "Load DICOM SEG"),
+    e(Action::SaveSeg, "Save SEG", CTRL, Key::S, "Ctrl+S"),
+    free(Action::LoadSeg, "Load SEG"),
     free(Action::SaveReport, "Save the report as text"),
     e(Action::Redo, "Redo", CTRL.plus(SHIFT), Key::Z, "Ctrl+Shift+Z"),
     e(Action::Redo, "Redo", CTRL, Key::Y, "Ctrl+Y"),
@@ -178,6 +178,15 @@ pub const TABLE: &[Entry] = &[
     free(Action::Draft, "Draft the report from the image"),
 ];
 
+/// The words of a line as they are now: the windows on the keys 1 to 9 have the names of those of the image shown, and a
+/// key without one is not listed. Without an image they are numbered.
+#[must_use]
+pub fn text_of(entry: &Entry, s: &Session) -> Option<String> {
+    let Action::Preset(n) = entry.action else { return Some(entry.text.to_owned()) };
+    let Some(open) = s.active_stack().and_then(|id| s.library.stack(id)) else { return Some(entry.text.to_owned()) };
+    lightbox_session::presets(open).get(n).map(|(name, _)| format!("Window: {name}"))
+}
+
 /// What an action means now: commands for the session, requests for the window.
 #[must_use]
 pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
@@ -191,9 +200,11 @@ pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
     match action {
         Action::OpenFolder => dialog(DialogRequest::OpenFolder),
         Action::OpenFiles => dialog(DialogRequest::OpenFiles),
-        Action::SaveSeg => dialog(DialogRequest::SaveSeg),
+        Action::SaveSeg => s.active_stack().map(|id| dialog(DialogRequest::SaveSeg(id))).unwrap_or_default(),
         Action::LoadSeg => dialog(DialogRequest::LoadSeg),
-        Action::SaveReport => dialog(DialogRequest::SaveReport),
+        Action::SaveReport => {
+            s.report_study().map(|uid| dialog(DialogRequest::SaveReport(uid.to_owned()))).unwrap_or_default()
+        }
         Action::Palette => (Vec::new(), vec![Request::Palette]),
         Action::Keys => (Vec::new(), vec![Request::Keys]),
         Action::Demo => command(Command::OpenDemo),

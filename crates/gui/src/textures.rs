@@ -236,7 +236,7 @@ fn revision(open: &OpenStack, planes: &PlaneStack, index: usize) -> u64 {
 /// Opacity of the fills: the reader's choice, else 13 % on projections and 26 % on slices.
 #[must_use]
 pub fn fill_of(s: &Session, open: &OpenStack) -> f32 {
-    s.workspace.masks.fill.unwrap_or(if open.in_patient { 0.26 } else { 0.13 })
+    s.workspace.masks.fill.unwrap_or(if open.info.is_volume && open.in_patient { 0.26 } else { 0.13 })
 }
 
 fn image(pixels: &PlanePixels, grid: &PlaneGrid, key: &TextureKey) -> ColorImage {
@@ -289,7 +289,7 @@ fn put(ctx: &Context, slot: &mut Option<TextureHandle>, name: &str, image: Color
     }
 }
 
-/// The value of a pixel of a plane; `None` outside, where nothing is loaded, and for colour.
+/// The value of a pixel of a plane; `None` outside, where nothing is loaded, for padding and for colour.
 #[must_use]
 pub fn value_at(pixels: &PlanePixels, grid: &PlaneGrid, x: usize, y: usize) -> Option<f32> {
     if x >= grid.width || y >= grid.height {
@@ -302,5 +302,8 @@ pub fn value_at(pixels: &PlanePixels, grid: &PlaneGrid, x: usize, y: usize) -> O
 }
 
 fn stored(frame: &Frame, x: usize, y: usize) -> Option<f32> {
+    if frame.is_colour() || x >= frame.columns() || frame.is_padding(frame.stored_at(y * frame.columns() + x)) {
+        return None;
+    }
     frame.value(x, y)
 }

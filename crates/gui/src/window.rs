@@ -1,14 +1,18 @@
 //! Opening the window, and drawing it without one.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use egui::vec2;
 use lightbox_session::{Command, Places};
+use winit::event_loop::EventLoop;
 
 use crate::app::App;
 use crate::offscreen::{Backend, Frames};
 use crate::theme::Theme;
+use crate::wheel::OneNotch;
 
 /// What the window opens with.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +57,11 @@ pub fn run(options: WindowOptions) -> Result<(), String> {
     };
     log::info!("drawing with {renderer}");
     open(&options, renderer)
-        .map_err(|e| format!("No window can be opened: {e}. Draw without one with `lightbox screenshot`."))
+        .map_err(|e| format!("No window can be opened: {e} Draw without one with `lightbox screenshot`."))
 }
 
 fn open(options: &WindowOptions, renderer: eframe::Renderer) -> Result<(), String> {
+    let events = EventLoop::<eframe::UserEvent>::with_user_event().build().map_err(|_| no_display())?;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Lightbox")
         .with_app_id("lightbox")
@@ -65,13 +70,39 @@ fn open(options: &WindowOptions, renderer: eframe::Renderer) -> Result<(), Strin
         .with_drag_and_drop(true);
     let native = eframe::NativeOptions { viewport, renderer, ..Default::default() };
     let options = options.clone();
+    // eframe keeps the result of a loop that is not its own to itself (and logs it).
+    let opened = Rc::new(RefCell::new(Err("no graphics that it can draw with.".to_owned())));
+    let told = Rc::clone(&opened);
     let create: eframe::AppCreator<'_> = Box::new(move |cc| {
         crate::fonts::install(&cc.egui_ctx);
-        let mut app = App::new(&cc.egui_ctx, Places::default())?;
-        app.open(options.paths, options.demo);
-        Ok(Box::new(app))
+        match App::new(&cc.egui_ctx, Places::default()) {
+            Ok(mut app) => {
+                app.open(options.paths, options.demo);
+                *told.borrow_mut() = Ok(());
+                Ok(Box::new(app))
+            }
+            Err(e) => {
+                *told.borrow_mut() = Err(e.to_string());
+                Err(e.into())
+            }
+        }
     });
-    eframe::run_native("lightbox", native, create).map_err(|e| e.to_string())
+    let app = eframe::create_native("lightbox", native, create, &events);
+    events.run_app(&mut OneNotch::new(app)).map_err(|_| "the connection to the display broke.".to_owned())?;
+    opened.replace(Ok(()))
+}
+
+/// Why there is no event loop. The error of the library names a place in its own source instead.
+fn no_display() -> String {
+    let named: Vec<String> = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .filter_map(|name| Some(format!("{name}={}", std::env::var(name).ok().filter(|v| !v.is_empty())?)))
+        .collect();
+    if named.is_empty() {
+        "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set).".to_owned()
+    } else {
+        format!("the display does not answer ({}).", named.join(", "))
+    }
 }
 
 /// Draws the window into a PNG, with nothing on the screen. Says what drew it.
@@ -81,9 +112,11 @@ fn open(options: &WindowOptions, renderer: eframe::Renderer) -> Result<(), Strin
 pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
     let [width, height] = options.size;
     let mut frames = Frames::new(width, height, 1.0, Theme::Dark, Backend::Auto).map_err(|e| e.to_string())?;
-    // A picture is nobody's work: its gestures must neither lie in the reader's journal nor be offered at the next start.
-    let journal = tempfile::tempdir().map_err(|e| format!("No folder for temporary files: {e}."))?;
-    let places = Places { journal: journal.path().to_owned(), ..Places::default() };
+    let own = tempfile::tempdir().map_err(|e| format!("No folder for temporary files: {e}."))?;
+    // A picture is nobody's work: its gestures must neither lie in the reader's journal nor be offered at the next start,
+    // and the theme or the layout that a script asks for must not be the reader's from then on.
+    let places =
+        Places { journal: own.path().to_owned(), settings: own.path().join("settings.json"), ..Places::default() };
     let jobs = lightbox_session::Jobs::threads(places, || {}).map_err(|e| e.to_string())?;
     let mut app = App::with_jobs(jobs);
     app.set_headless();
@@ -96,7 +129,7 @@ pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
     frames.settle(8, &mut app);
     frames.save_png(&options.out).map_err(|e| e.to_string())?;
     let name = frames.painter_name();
-    app.send(Command::Quit);
+    app.quit();
     frames.step(&mut app);
     Ok(name)
 }

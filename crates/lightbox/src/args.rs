@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lightbox_dicom::anonymize::Rectangle;
 
 /// Lightbox: a radiology viewer with embedded AI. For research and education, not for diagnostic use.
 #[derive(Debug, Parser)]
@@ -118,31 +119,42 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Report,
     },
-    /// Answers from the local knowledge base (not built yet).
+    /// Answers from the local knowledge base, each with its source.
     Ask {
         /// The question.
         question: String,
         /// For whom.
         #[arg(long, value_parser = ["patient", "clinician"])]
         audience: Option<String>,
+        /// A folder of Markdown, text and JSON lines of one's own (else LIGHTBOX_KNOWLEDGE).
+        #[arg(long)]
+        folder: Option<PathBuf>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
     },
-    /// De-identifies (not built yet).
-    Anonymize {
-        /// Files, folders, ZIPs.
-        paths: Vec<PathBuf>,
-        /// Folder for the copies.
+    /// What sources say of a contrast agent or drug.
+    Drug {
+        /// Generic or trade name.
+        name: String,
+        /// The patient's eGFR in mL/min/1.73 m².
         #[arg(long)]
-        out: Option<PathBuf>,
-        /// Profile.
+        egfr: Option<f64>,
+        /// Local rules (TOML) that stand before the others.
         #[arg(long)]
-        profile: Option<String>,
-        /// Report of what was done.
+        rules: Option<PathBuf>,
+        /// Recall notices in the shape of openFDA drug/enforcement.
         #[arg(long)]
-        report: Option<PathBuf>,
+        recalls: Option<PathBuf>,
+        /// National drug code to match notices by.
+        #[arg(long)]
+        ndc: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
     },
+    /// Writes de-identified copies (PS3.15 Annex E).
+    Anonymize(Anonymize),
     /// DICOM over the network (not built yet).
     Pacs {
         /// query, retrieve or store, and what they need.
@@ -290,6 +302,53 @@ pub(crate) struct Infer {
     pub(crate) raw: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Anonymize {
+    /// Files, folders, ZIPs, or a DICOMDIR.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Folder for the copies; new or empty.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Profile.
+    #[arg(long, default_value = "basic", value_parser = ["basic"])]
+    pub(crate) profile: String,
+    /// An option of the profile; repeatable.
+    #[arg(long = "option", value_parser = ANONYMIZE_OPTIONS)]
+    pub(crate) options: Vec<String>,
+    /// Rectangle to be blanked in every image, in pixels: X,Y,WIDTH,HEIGHT; with `--option clean-pixel-data`; repeatable.
+    #[arg(long = "mask", value_parser = rectangle)]
+    pub(crate) masks: Vec<Rectangle>,
+    /// Secret of at least 8 characters: with the same one, patients and UIDs get the same new names in a later run.
+    /// Without it they get names that nobody can repeat.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// JSON report of what was done, without identifiers.
+    #[arg(long)]
+    pub(crate) report: Option<PathBuf>,
+}
+
+const ANONYMIZE_OPTIONS: [&str; 11] = [
+    "clean-pixel-data",
+    "clean-graphics",
+    "clean-structured-content",
+    "clean-descriptors",
+    "retain-full-dates",
+    "retain-modified-dates",
+    "retain-patient-characteristics",
+    "retain-device-identity",
+    "retain-uids",
+    "retain-safe-private",
+    "retain-institution-identity",
+];
+
+impl std::fmt::Debug for Anonymize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key is a secret.
+        f.debug_struct("Anonymize").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Cases {
     Test,
@@ -336,6 +395,8 @@ pub(crate) enum Report {
         #[arg(long)]
         study: Option<PathBuf>,
     },
+    /// Writes a report as HTML, PDF, FHIR or DICOM.
+    Export(Export),
     /// Says what a text says.
     Parse {
         /// The text.
@@ -360,6 +421,50 @@ pub(crate) enum Report {
     },
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportForm {
+    Text,
+    Html,
+    Pdf,
+    Fhir,
+    /// DICOM Basic Text SR.
+    Sr,
+    /// DICOM Comprehensive 3D SR (TID 1500) of the confirmed findings.
+    SrMeasurements,
+    /// DICOM Encapsulated PDF.
+    EncapsulatedPdf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The text.
+    pub(crate) file: PathBuf,
+    /// The form.
+    #[arg(long, value_enum)]
+    pub(crate) to: ExportForm,
+    /// The result.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// The study that it is about; the DICOM forms need it.
+    #[arg(long)]
+    pub(crate) study: Option<PathBuf>,
+    /// The findings file; the measurements form needs it.
+    #[arg(long)]
+    pub(crate) findings: Option<PathBuf>,
+    /// The name of the examination.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// Who signed; without a name it is a draft.
+    #[arg(long)]
+    pub(crate) reader: Option<String>,
+    /// When it was signed, UTC, as in 2026-11-25T10:41:00Z.
+    #[arg(long)]
+    pub(crate) signed_at: Option<String>,
+    /// The reader's organisation.
+    #[arg(long)]
+    pub(crate) organization: Option<String>,
+}
+
 /// A frame; none for all.
 type FrameArg = Option<usize>;
 
@@ -376,6 +481,14 @@ fn size(text: &str) -> Result<[u32; 2], String> {
     match (side(parts.0), side(parts.1)) {
         (Some(w), Some(h)) => Ok([w, h]),
         _ => Err("both sides are whole numbers from 64 to 8192".into()),
+    }
+}
+
+fn rectangle(text: &str) -> Result<Rectangle, String> {
+    let numbers: Option<Vec<u32>> = text.split(',').map(|t| t.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x, y, width, height]) if width > 0 && height > 0 => Ok(Rectangle { x, y, width, height }),
+        _ => Err("write it as X,Y,WIDTH,HEIGHT in pixels, as in 0,0,512,40".into()),
     }
 }
 

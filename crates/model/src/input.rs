@@ -253,7 +253,11 @@ impl InputSpec {
         }
         match self.intensity {
             Intensity::Range { low, high, to_low, to_high, .. }
-                if !(low.is_finite() && high.is_finite() && low < high && to_low.is_finite() && to_high.is_finite()) =>
+                if !(low.is_finite()
+                    && high.is_finite()
+                    && low < high
+                    && to_low.is_finite()
+                    && to_high.is_finite()) =>
             {
                 return Err("the intensity's low is not below its high".into());
             }

@@ -16,7 +16,6 @@ mod files;
 mod image;
 mod import;
 mod input;
-mod kernels;
 pub mod metrics;
 pub mod npy;
 pub mod post;
@@ -31,9 +30,9 @@ mod volume;
 mod weights;
 
 pub use crate::image::GreyImage;
+pub use answer::{Answer, Class, Found, FoundBox, Restored};
 pub use card::Card;
 pub use error::{Error, Result};
-pub use answer::{Answer, Class, Found, FoundBox, Restored};
 pub use prepare::{Picture, Placed};
 pub use run::RunCx;
 pub use segment::{LabelMask, Model, SegmentOptions, Segmentation};

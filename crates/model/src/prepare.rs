@@ -274,9 +274,7 @@ impl Layout {
                 let at = [-(start[0] as f64 * scale[0]).round() as i64, -(start[1] as f64 * scale[1]).round() as i64];
                 (resized, at, input)
             }
-            Resize::Letterbox => {
-                (fitted, [centred(input[0], fitted[0]), centred(input[1], fitted[1])], input)
-            }
+            Resize::Letterbox => (fitted, [centred(input[0], fitted[0]), centred(input[1], fitted[1])], input),
             Resize::LetterboxTopLeft => (fitted, [0, 0], input),
             Resize::Detector => {
                 let (low, high) = (spec.shorter_px.unwrap_or(800), spec.longer_px.unwrap_or(1333));
@@ -295,8 +293,7 @@ impl Layout {
             // Cropped before the resize, so that its filter does not see what lies beyond.
             let side = columns.min(rows);
             let (x, y) = (columns / 2 - side / 2, rows / 2 - side / 2);
-            let square: Vec<f32> =
-                (0..side).flat_map(|r| &values[(y + r) * columns + x..][..side]).copied().collect();
+            let square: Vec<f32> = (0..side).flat_map(|r| &values[(y + r) * columns + x..][..side]).copied().collect();
             return if spec.antialias {
                 resize(&square, side, side, self.columns, self.rows)
             } else {

@@ -4,7 +4,9 @@
 //! is not for diagnosis, and under which licence the published weights stand.
 
 use crate::arch::detect::{darknet, faster, ssd, ssd_light, yolox};
-use crate::arch::{Architecture, autoencoder, densenet, fcn, gan, inception, meshnet, monai, resnet, resnet_ae, unet_plane, vgg};
+use crate::arch::{
+    Architecture, autoencoder, densenet, fcn, gan, inception, meshnet, monai, resnet, resnet_ae, unet_plane, vgg,
+};
 use crate::card::{Activation, Card, Channels, InputSpec, Intensity, Label, PostSpec, Resize, Task};
 
 /// Every name that [`template`] knows.
@@ -347,7 +349,13 @@ fn draft(name: &str) -> Option<Draft> {
             } else {
                 "Restores a plane image through a bottleneck; the residual shows what it never saw."
             };
-            plain("Convolutional autoencoder", summary, A::Autoencoder(config), 256, if masks { &["Structure"] } else { &[] })
+            plain(
+                "Convolutional autoencoder",
+                summary,
+                A::Autoencoder(config),
+                256,
+                if masks { &["Structure"] } else { &[] },
+            )
         }
         "model18cls" => brain(
             "Brain structures, 18 (MeshNet)",
@@ -466,7 +474,9 @@ fn draft(name: &str) -> Option<Draft> {
                 window_overlap: Some(0.5),
                 ..InputSpec::of(96, 96, Resize::Keep, Intensity::NonzeroStandardise)
             },
-            labels: std::iter::once("background".to_owned()).chain((1..105).map(|i| format!("structure {i}"))).collect(),
+            labels: std::iter::once("background".to_owned())
+                .chain((1..105).map(|i| format!("structure {i}")))
+                .collect(),
         },
         "fasterrcnn_resnet50_fpn" => detector(
             "Faster R-CNN on ResNet-50",
@@ -519,7 +529,11 @@ fn draft(name: &str) -> Option<Draft> {
             name: "Chest X-ray autoencoder (ResNet-101)",
             summary: "Restores a frontal chest X-ray; what it cannot restore lies outside its data.",
             licence: "Apache-2.0 (TorchXRayVision); trained on data sets with research terms",
-            architecture: A::ResnetAutoencoder(resnet_ae::ResNetAeConfig { inputs: 1, blocks: [3, 4, 23, 2], width: 64 }),
+            architecture: A::ResnetAutoencoder(resnet_ae::ResNetAeConfig {
+                inputs: 1,
+                blocks: [3, 4, 23, 2],
+                width: 64,
+            }),
             input: xrv_input(224),
             labels: Vec::new(),
         },
@@ -585,7 +599,9 @@ pub fn template(name: &str) -> Option<Card> {
         _ => Activation::Softmax,
     };
     let mut limits = vec!["Not for diagnosis.".to_owned()];
-    if matches!(task, Task::Classification | Task::Detection) && draft.licence.contains("COCO") || draft.licence == TORCHVISION {
+    if matches!(task, Task::Classification | Task::Detection) && draft.licence.contains("COCO")
+        || draft.licence == TORCHVISION
+    {
         limits.push("Trained on photographs; on radiological images its labels mean nothing.".into());
     }
     if task == Task::Reconstruction {

@@ -25,7 +25,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::raw`].
-    pub fn raw_with(&self, input: &Array, wanted: &[&str], cx: &RunCx<'_>) -> Result<(Arrays, BTreeMap<String, Array>)> {
+    pub fn raw_with(
+        &self,
+        input: &Array,
+        wanted: &[&str],
+        cx: &RunCx<'_>,
+    ) -> Result<(Arrays, BTreeMap<String, Array>)> {
         let x = self.own_input(input)?;
         let mut pass = Pass::keeping(*cx, wanted);
         let out = arrays(self.network().run(&x, &mut pass)?)?;

@@ -202,7 +202,7 @@ pub fn verify(entry: &Entry) -> Result<()> {
 
 /// The first eight hex digits of the SHA-256 that torchvision puts into names: `resnet50-0676ba61.pth`.
 fn hash_in_name(file: &Path) -> Option<String> {
-    if !file.extension().is_some_and(|e| e == "pth") {
+    if file.extension().is_none_or(|e| e != "pth") {
         return None;
     }
     let stem = file.file_stem()?.to_str()?;

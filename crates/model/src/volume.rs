@@ -1,7 +1,7 @@
 //! A segmentation model on a volume: resampled as its card says, whole or by windows, labels back at its own voxels.
 
-use crate::arch::{Output, Pass, Takes};
 use crate::answer::is_background;
+use crate::arch::{Output, Pass, Takes};
 use crate::card::{Activation, Card, Task};
 use crate::{Error, Model, Result, RunCx};
 use candle_core::{Device, Tensor};
@@ -64,7 +64,9 @@ impl Grid {
             }
         }
         if dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).is_none_or(|n| n > 1 << 28) {
-            return Err(Error::Image { reason: format!("resampled it would have {dims:?} voxels, which are too many") });
+            return Err(Error::Image {
+                reason: format!("resampled it would have {dims:?} voxels, which are too many"),
+            });
         }
         let voxel = |offset: [f64; 3]| {
             let mut p = centre;

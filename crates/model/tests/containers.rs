@@ -127,7 +127,7 @@ fn a_network_of_keras_is_read_and_runs() {
         {"name":"two/kernel","shape":[1,1,1,1,2],"dtype":"float32"},{"name":"two/bias","shape":[2],"dtype":"float32"}]}]"#;
     let json = format!(r#"{{"format":"layers-model","modelTopology":{topology},"weightsManifest":{manifest}}}"#);
     // The first layer copies (1 in the middle of its kernel), the second gives 2 x + 1 and 3 x.
-    let mut values = vec![0f32; 27 + 1 + 2 + 2];
+    let mut values = [0f32; 27 + 1 + 2 + 2];
     (values[13], values[28], values[29], values[30]) = (1.0, 2.0, 3.0, 1.0);
     case.file("w.bin", &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
     let path = case.file("model.json", json.as_bytes());

@@ -75,9 +75,10 @@ fn template() -> Card {
 fn save(path: &Path, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|(_, _, v)| v.iter().flat_map(|f| f.to_le_bytes()).collect()).collect();
-    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
-        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape, _), bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     std::fs::write(path, serialize(views, None).unwrap()).unwrap();
 }
 
@@ -169,7 +170,10 @@ fn check(fixture: &Path) -> Vec<String> {
 
     let mut faults = Vec::new();
     let mut said = |what: String, error: f32, limit: f32| {
-        println!("{name} {what}: {error:.1e}");
+        #[allow(clippy::print_stdout, reason = "the figures of the table, with --nocapture")]
+        {
+            println!("{name} {what}: {error:.1e}");
+        }
         if error.is_nan() || error > limit {
             faults.push(format!("{name} {what}: {error:.2e} above {limit:.0e}"));
         }
@@ -195,16 +199,16 @@ fn check(fixture: &Path) -> Vec<String> {
         }
         let ours = thin(ours);
         if ours.len() != theirs.len() {
-            faults.push(format!("{name} {key}: {} numbers, the reference has {}", ours.len(), theirs.len()));
+            said(format!("{key}, {} numbers, the reference has {}", ours.len(), theirs.len()), f32::NAN, 0.0);
             continue;
         }
         match key {
             "boxes" => {
                 let worst = ours.iter().zip(&theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
                 said("boxes, px".into(), worst, 0.01);
-                assert!(!theirs.is_empty(), "{name}: the reference finds nothing");
+                said("boxes, number".into(), if theirs.is_empty() { f32::NAN } else { 0.0 }, 0.0);
             }
-            "labels" => assert_eq!(ours, theirs, "{name}: labels"),
+            "labels" => said("labels".into(), ours.iter().zip(&theirs).filter(|(a, b)| a != b).count() as f32, 0.0),
             "scores" => {
                 let worst = ours.iter().zip(&theirs).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
                 said("scores".into(), worst, 1e-4);

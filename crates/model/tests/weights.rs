@@ -121,10 +121,7 @@ fn each_fault_of_the_weights_has_its_sentence() {
 
     let mut shape = fitting();
     shape[0].1 = vec![2, 9, 1, 1];
-    assert!(
-        refused(&shape)
-            .contains("'down.0.0.weight' has shape [2, 9, 1, 1], the architecture needs [2, 1, 3, 3]")
-    );
+    assert!(refused(&shape).contains("'down.0.0.weight' has shape [2, 9, 1, 1], the architecture needs [2, 1, 3, 3]"));
 
     let mut extra = fitting();
     extra.push(("bonus".into(), vec![1], Dtype::F32, vec![0; 4]));

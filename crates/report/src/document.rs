@@ -96,12 +96,27 @@ pub struct Sentence {
     /// What the program had proposed, where the reader changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed_text: Option<String>,
+    /// What the reader had confirmed before the finding changed; the sentence waits for a decision again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 impl Sentence {
     /// Whether the sentence belongs to the text that is signed.
     pub fn is_confirmed(&self) -> bool {
         self.state.is_confirmed()
+    }
+
+    /// Whether both say the same findings.
+    fn is_about_finding_of(&self, other: &Self) -> bool {
+        !other.finding_ids.is_empty() && self.finding_ids == other.finding_ids
+    }
+
+    /// Whether both say the same words, of which at most one knows its finding: equal words about two images are two
+    /// sentences.
+    fn has_words_of(&self, other: &Self) -> bool {
+        (self.finding_ids.is_empty() || other.finding_ids.is_empty())
+            && (self.text == other.text || self.proposed_text.as_ref() == Some(&other.text))
     }
 }
 
@@ -154,6 +169,7 @@ impl ReportDocument {
         let sentence = self.sentence_mut(id)?;
         if matches!(sentence.state, SentenceState::Proposed | SentenceState::Rejected) {
             sentence.state = SentenceState::Accepted;
+            sentence.replaces = None;
         }
         Ok(())
     }
@@ -177,6 +193,7 @@ impl ReportDocument {
         if sentence.text == text && sentence.is_confirmed() {
             return Ok(());
         }
+        sentence.replaces = None;
         if sentence.state != SentenceState::Written {
             sentence.state = SentenceState::Edited;
             let before = std::mem::take(&mut sentence.text);
@@ -240,39 +257,111 @@ impl ReportDocument {
         self.sentences().filter(|sentence| sentence.state == SentenceState::Proposed).count()
     }
 
-    /// Takes over the sentences of a new draft that this document does not hold yet, so that a model's
-    /// later result joins a report in work. A finding that a sentence already says (also a rejected or
-    /// edited one) brings nothing; a proposal that nobody touched follows the new numbers.
+    /// Takes over the sentences of a new draft that this document does not hold yet, so that a model's later result joins a
+    /// report in work. A proposal that nobody touched follows the new numbers. A confirmed sentence whose finding says
+    /// something else now waits for the reader again, with what it said in [`Sentence::replaces`]: numbers that are no
+    /// longer those of the image must not stay in the text. A rejected sentence stays rejected.
+    ///
+    /// Sections of the draft that are empty come too: the reader writes into them.
     pub fn merge(&mut self, draft: &Self) {
         for section in &draft.sections {
+            self.section_of(&section.title);
             for sentence in &section.sentences {
                 self.merge_sentence(&section.title, sentence);
             }
         }
     }
 
-    fn merge_sentence(&mut self, title: &str, sentence: &Sentence) {
-        let target = self.sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
-            self.sections.push(Section { title: title.to_owned(), sentences: Vec::new() });
-            self.sections.len() - 1
-        });
-        let known = self.sections[target].sentences.iter_mut().find(|known| {
-            known.text == sentence.text
-                || known.proposed_text.as_ref() == Some(&sentence.text)
-                || (!sentence.finding_ids.is_empty() && known.finding_ids == sentence.finding_ids)
-        });
-        match known {
-            Some(known) if known.state == SentenceState::Proposed => {
-                known.text.clone_from(&sentence.text);
-                known.sources.clone_from(&sentence.sources);
-                known.state = sentence.state;
-            }
-            Some(_) => {}
-            None => {
-                let id = self.take_id();
-                self.sections[target].sentences.push(Sentence { id, ..sentence.clone() });
+    /// Compares what is said about findings with a new draft of all of them. Sentences whose finding says something else
+    /// follow as in [`Self::merge`]; those whose finding is gone are dropped if nobody had confirmed them, else they wait
+    /// for the reader again. Nothing is added. Whether anything changed.
+    pub fn recheck(&mut self, draft: &Self) -> bool {
+        let before = self.sections.clone();
+        let new: Vec<(&str, &Sentence)> =
+            draft.sections.iter().flat_map(|x| x.sentences.iter().map(|s| (x.title.as_str(), s))).collect();
+        let known: Vec<Sentence> = self.sentences().filter(|x| !x.finding_ids.is_empty()).cloned().collect();
+        for sentence in known {
+            match new.iter().find(|(_, n)| n.is_about_finding_of(&sentence)) {
+                Some((title, n)) => {
+                    let held = self.sections.iter().find(|x| x.sentences.iter().any(|y| y.id == sentence.id));
+                    let title = held.map_or_else(|| (*title).to_owned(), |x| x.title.clone());
+                    self.merge_sentence(&title, n);
+                }
+                None => self.lose(sentence.id),
             }
         }
+        self.sections != before
+    }
+
+    /// The finding of a sentence is gone.
+    fn lose(&mut self, id: SentenceId) {
+        for section in &mut self.sections {
+            section.sentences.retain(|x| x.id != id || x.state != SentenceState::Proposed || x.replaces.is_some());
+            for x in section.sentences.iter_mut().filter(|x| x.id == id && x.is_confirmed()) {
+                x.replaces = Some(x.text.clone());
+                x.state = SentenceState::Proposed;
+            }
+        }
+    }
+
+    /// The section of a title; there is one afterwards.
+    fn section_of(&mut self, title: &str) -> usize {
+        self.sections.iter().position(|section| section.title == title).unwrap_or_else(|| {
+            self.sections.push(Section { title: title.to_owned(), sentences: Vec::new() });
+            self.sections.len() - 1
+        })
+    }
+
+    fn merge_sentence(&mut self, title: &str, new: &Sentence) {
+        let target = self.section_of(title);
+        let sentences = &mut self.sections[target].sentences;
+        let known = sentences
+            .iter()
+            .position(|known| known.is_about_finding_of(new))
+            .or_else(|| sentences.iter().position(|known| known.has_words_of(new)));
+        let Some(known) = known.map(|at| &mut sentences[at]) else {
+            let id = self.take_id();
+            self.sections[target].sentences.push(Sentence { id, ..new.clone() });
+            return;
+        };
+        match known.state {
+            SentenceState::Proposed => {
+                known.text.clone_from(&new.text);
+                known.sources.clone_from(&new.sources);
+                if known.replaces.is_none() {
+                    known.state = new.state;
+                } else if known.replaces.take_if(|before| *before == new.text).is_some() {
+                    // Back to what the reader had confirmed: there is nothing new to decide.
+                    known.state = SentenceState::Accepted;
+                }
+            }
+            SentenceState::Rejected => {}
+            _ if new.state == SentenceState::Rejected => known.state = SentenceState::Rejected,
+            _ => {
+                let said = known.proposed_text.as_ref().unwrap_or(&known.text);
+                if known.is_about_finding_of(new) && *said != new.text && known.text != new.text {
+                    known.replaces = Some(std::mem::replace(&mut known.text, new.text.clone()));
+                    known.sources.clone_from(&new.sources);
+                    known.proposed_text = None;
+                    known.state = SentenceState::Proposed;
+                }
+            }
+        }
+    }
+
+    /// Sentences that come from now on get numbers of at least `first`, so that those of several reports differ.
+    pub fn number_from(&mut self, first: SentenceId) {
+        self.next_id = self.next_id.max(first);
+    }
+
+    /// Numbers all sentences anew, from `first`.
+    pub fn renumber(&mut self, first: SentenceId) {
+        let mut next = first;
+        for sentence in self.sections.iter_mut().flat_map(|section| &mut section.sentences) {
+            sentence.id = next;
+            next = next.saturating_add(1);
+        }
+        self.next_id = next;
     }
 
     /// The text to sign: confirmed sentences only, headings of sections that hold one.
@@ -326,7 +415,8 @@ impl ReportDocument {
         let id = self.take_id();
         let sentences = &mut self.sections[place.section].sentences;
         let index = place.sentence.min(sentences.len());
-        sentences.insert(index, Sentence { id, text, sources, finding_ids, state, proposed_text: None });
+        sentences
+            .insert(index, Sentence { id, text, sources, finding_ids, state, proposed_text: None, replaces: None });
         Ok(id)
     }
 
@@ -417,6 +507,64 @@ mod tests {
         newer.push(0, "Right lung 52 %.", vec![], vec!["lung-area".into()], SentenceState::Proposed).unwrap();
         report.merge(&newer);
         assert_eq!(report.sentence(id).unwrap().text, "Right lung 52 %.");
+    }
+
+    #[test]
+    fn a_confirmed_sentence_waits_again_when_its_numbers_change() {
+        let newer = |text: &str| {
+            let mut draft = ReportDocument::with_sections(["Findings"]);
+            draft.push(0, text, vec![], vec!["lung-area".into()], SentenceState::Accepted).unwrap();
+            draft
+        };
+        for edited in [false, true] {
+            let (mut report, id) = report_with_proposal();
+            let mine = if edited { "Right lung a little larger." } else { "Right lung 54 %." };
+            if edited {
+                report.edit(id, mine).unwrap();
+            } else {
+                report.accept(id).unwrap();
+            }
+            let before = report.clone();
+            report.merge(&newer("Right lung 54 %."));
+            assert_eq!(report, before, "the same numbers ask nothing");
+            report.merge(&newer("Right lung 52 %."));
+            let sentence = report.sentence(id).unwrap();
+            assert_eq!((sentence.state, sentence.text.as_str()), (SentenceState::Proposed, "Right lung 52 %."));
+            assert_eq!(sentence.replaces.as_deref(), Some(mine));
+            assert_eq!(report.to_text(), "");
+            // Another change still shows what the reader had confirmed.
+            report.merge(&newer("Right lung 51 %."));
+            assert_eq!(report.sentence(id).unwrap().replaces.as_deref(), Some(mine));
+            assert_eq!(report.to_text(), "");
+            report.accept(id).unwrap();
+            assert_eq!(report.to_text(), "FINDINGS:\nRight lung 51 %.\n");
+            assert_eq!(report.sentence(id).unwrap().replaces, None);
+        }
+        let (mut report, id) = report_with_proposal();
+        report.accept(id).unwrap();
+        let mut there_and_back = newer("Right lung 52 %.");
+        there_and_back.sections[0].sentences[0].state = SentenceState::Proposed;
+        report.merge(&there_and_back);
+        there_and_back.sections[0].sentences[0].text = "Right lung 54 %.".into();
+        report.merge(&there_and_back);
+        assert_eq!(report.to_text(), "FINDINGS:\nRight lung 54 %.\n");
+    }
+
+    #[test]
+    fn equal_words_about_two_images_are_two_sentences() {
+        let mut report = ReportDocument::with_sections(["Findings"]);
+        let mut draft = ReportDocument::with_sections(["Findings"]);
+        for image in ["lung-area 1", "lung-area 2"] {
+            draft.push(0, "Right lung 54 %.", vec![], vec![image.into()], SentenceState::Proposed).unwrap();
+        }
+        report.merge(&draft);
+        assert_eq!(report.sentences().count(), 2);
+        report.merge(&draft);
+        assert_eq!(report.sentences().count(), 2);
+        report.renumber(40);
+        report.number_from(60);
+        report.insert(Place { section: 0, sentence: 0 }, "Normal.").unwrap();
+        assert_eq!(report.sentences().map(|s| s.id).collect::<Vec<_>>(), [60, 40, 41]);
     }
 
     #[test]

@@ -10,6 +10,11 @@
 //! | [`check`] | a report against itself and the findings: rules R01 to R24 |
 //! | [`guideline`] | published guidelines as calculators |
 //! | [`draft`] | from findings to proposed and accepted sentences |
+//! | [`drug`] | contrast agents and drugs: rules with sources, doses, recalls |
+//! | [`mrrt`] | templates as MRRT HTML5, in and out |
+//! | [`sign`] | signed versions, differences, overrides, the audit line |
+//! | [`export`] | HTML, FHIR, PDF |
+//! | [`kb`] | the knowledge base behind `lightbox ask` |
 //! | [`template`] | headings and order of the common examinations |
 //!
 //! Nothing here reads a file, opens a socket, starts a thread or draws. Lengths are mm, areas mm²,
@@ -20,12 +25,17 @@
 pub mod check;
 pub mod document;
 pub mod draft;
+pub mod drug;
+pub mod export;
 pub mod findings;
 pub mod guideline;
+pub mod kb;
 pub mod lexicon;
 pub mod measures;
+pub mod mrrt;
 pub mod parse;
 mod phrase;
+pub mod sign;
 pub mod template;
 
 pub use document::{ReportDocument, Section, Sentence, SentenceState, SourceChip};

@@ -88,6 +88,7 @@ pub(crate) fn finding_sentence(finding: &Finding, priors: &[Prior]) -> Option<St
     match finding.term.as_deref()? {
         LUNG_AREA_TERM => return lung_area_sentence(finding),
         CTR_TERM => return ctr_sentence(finding),
+        LENGTH_TERM => return length_sentence(finding),
         THORAX_TERM => return Some(format!("Inner width of the thorax {}.", thorax_width(finding)?)),
         _ => {}
     }
@@ -236,15 +237,38 @@ fn lung_area_sentence(finding: &Finding) -> Option<String> {
     Some(format!("Right lung {} % and left lung {} % of the lung area{areas}.", number(right), number(left)))
 }
 
+/// `Measured length 270.2 mm at the detector, series 1, image 1.`: in the patient is what a millimetre means by itself.
+fn length_sentence(finding: &Finding) -> Option<String> {
+    let size = size_words(finding.size_mm.as_deref())?;
+    let known = match calibration(finding) {
+        Calibration::Detector | Calibration::User => calibration(finding).words().map(|words| format!(" {words}")),
+        Calibration::Patient | Calibration::None => None,
+    };
+    let mut text = format!("Measured length {size}{}", known.unwrap_or_default());
+    for place in ["series", "image"] {
+        if let Some(n) = finding.attribute_number(place) {
+            text.push_str(&format!(", {place} {}", number(n)));
+        }
+    }
+    if let Some(plane) = finding.attribute("plane") {
+        text.push_str(&format!(", {plane}"));
+    }
+    text.push('.');
+    Some(text)
+}
+
 fn thorax_width(finding: &Finding) -> Option<String> {
     Some(format!("{} mm{}", number(finding.attribute_number("thoracic_width_mm")?), calibrated(finding)))
 }
 
 /// What a millimetre means, after a comma; empty where it is not told.
 fn calibrated(finding: &Finding) -> String {
-    let calibration = finding.attributes.as_ref().and_then(|a| a.get("calibration")).cloned().unwrap_or_default();
-    let words = serde_json::from_value::<Calibration>(calibration).ok().and_then(Calibration::words);
-    words.map(|words| format!(", {words}")).unwrap_or_default()
+    calibration(finding).words().map(|words| format!(", {words}")).unwrap_or_default()
+}
+
+fn calibration(finding: &Finding) -> Calibration {
+    let told = finding.attributes.as_ref().and_then(|a| a.get("calibration")).cloned().unwrap_or_default();
+    serde_json::from_value(told).unwrap_or_default()
 }
 
 fn ctr_sentence(finding: &Finding) -> Option<String> {
@@ -316,6 +340,21 @@ mod tests {
         assert_eq!(
             words(r#"{"term": "adrenal nodule", "side": "right", "mean_hu": 8, "volume_ml": 2.5}"#),
             "Right adrenal nodule, volume 2.5 mL, mean density 8 HU."
+        );
+    }
+
+    #[test]
+    fn a_length_says_what_its_millimetres_mean_and_where_it_is() {
+        let on =
+            |more: &str| words(&format!(r#"{{"term": "measured length", "size_mm": 270.2, "attributes": {more}}}"#));
+        assert_eq!(
+            on(r#"{"calibration": "detector", "series": 1, "image": 1}"#),
+            "Measured length 270.2 mm at the detector, series 1, image 1."
+        );
+        assert_eq!(on(r#"{"calibration": "patient", "image": 60}"#), "Measured length 270.2 mm, image 60.");
+        assert_eq!(
+            on(r#"{"calibration": "patient", "series": 3, "plane": "coronal plane"}"#),
+            "Measured length 270.2 mm, series 3, coronal plane."
         );
     }
 

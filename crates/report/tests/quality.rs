@@ -30,6 +30,30 @@ fn rules_carry_over_to_other_reports() {
     assert!(per_report <= 0.5, "{per_report:.3} false alarms per clean report");
 }
 
+/// A third set in yet other styles: telegraphic, capitals, British and Indian, without headings, interventional.
+#[test]
+fn rules_carry_over_to_other_styles() {
+    let (worst, per_report) = measure("heldout2", 30);
+    assert!(worst >= 0.7, "a rule has a recall of {worst:.3}");
+    assert!(per_report <= 0.5, "{per_report:.3} false alarms per clean report");
+}
+
+/// A fourth set, over other organs and examinations, first run after all rules stood.
+#[test]
+fn rules_carry_over_to_other_organs() {
+    let (worst, per_report) = measure("heldout3", 28);
+    assert!(worst >= 0.7, "a rule has a recall of {worst:.3}");
+    assert!(per_report <= 0.5, "{per_report:.3} false alarms per clean report");
+}
+
+/// A fifth set, in the common American form.
+#[test]
+fn rules_carry_over_to_the_common_form() {
+    let (worst, per_report) = measure("heldout4", 22);
+    assert!(worst >= 0.7, "a rule has a recall of {worst:.3}");
+    assert!(per_report <= 0.2, "{per_report:.3} false alarms per clean report");
+}
+
 /// Prints the table of a set; gives the worst recall of a rule and the false alarms per clean report.
 fn measure(set: &str, at_least: usize) -> (f64, f64) {
     let cases = support::cases(set);
@@ -40,9 +64,16 @@ fn measure(set: &str, at_least: usize) -> (f64, f64) {
     let mut slowest_ms = 0.0f64;
     let mut alarms: BTreeMap<Rule, usize> = BTreeMap::new();
     for case in &cases {
-        let start = std::time::Instant::now();
         let issues = check(&case.text, Some(&case.file), today());
-        slowest_ms = slowest_ms.max(start.elapsed().as_secs_f64() * 1e3);
+        // The best of three: what else the machine does is no part of a check.
+        let fastest_ms = (0..3)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                check(&case.text, Some(&case.file), today());
+                start.elapsed().as_secs_f64() * 1e3
+            })
+            .fold(f64::MAX, f64::min);
+        slowest_ms = slowest_ms.max(fastest_ms);
         for issue in issues {
             *alarms.entry(issue.rule).or_default() += 1;
             if verbose {

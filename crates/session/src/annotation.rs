@@ -124,6 +124,15 @@ impl Reading {
 /// The numbers of a measurement on its stack; `None` when points are missing.
 #[must_use]
 pub fn read(annotation: &Annotation, stack: &OpenStack) -> Option<Reading> {
+    let pixels = || stack.plane_stack(annotation.plane).pixels(&stack.volume, annotation.index);
+    let pixels = (annotation.kind == AnnotationKind::Ellipse).then(pixels).flatten();
+    read_on(annotation, stack, pixels.as_ref())
+}
+
+/// The same where the pixels of its plane are at hand, so that none are cut anew; without them an ellipse has no
+/// statistics.
+#[must_use]
+pub fn read_on(annotation: &Annotation, stack: &OpenStack, pixels: Option<&PlanePixels>) -> Option<Reading> {
     let p: Vec<DVec3> = annotation.points.iter().map(|p| p.0).collect();
     let calibration = stack.calibration();
     match annotation.kind {
@@ -141,11 +150,17 @@ pub fn read(annotation: &Annotation, stack: &OpenStack) -> Option<Reading> {
             let grid = planes.grid(annotation.index);
             let (a, b) = (grid.to_plane(*a).0, grid.to_plane(*b).0);
             let (a, b) = ([a.x, a.y], [b.x, b.y]);
-            let stats = planes.pixels(&stack.volume, annotation.index).and_then(|pixels| {
+            let stats = pixels.and_then(|pixels| {
                 let inside = ellipse_pixels(a, b, grid.width, grid.height);
-                stats(inside.into_iter().map(|(x, y)| match &pixels {
+                // Padding and what lies outside are no tissue; colour has no value.
+                stats(inside.into_iter().map(|(x, y)| match pixels {
+                    PlanePixels::Stored(frame) if frame.is_colour() => f32::NAN,
+                    PlanePixels::Stored(frame) if (frame.columns(), frame.rows()) != (grid.width, grid.height) => {
+                        f32::NAN
+                    }
+                    PlanePixels::Stored(frame) if frame.is_padding(frame.stored_at(y * grid.width + x)) => f32::NAN,
                     PlanePixels::Stored(frame) => frame.value(x, y).unwrap_or(f32::NAN),
-                    PlanePixels::Values(values) => values[y * grid.width + x],
+                    PlanePixels::Values(values) => values.get(y * grid.width + x).copied().unwrap_or(f32::NAN),
                 }))
             });
             Some(Reading::Ellipse {

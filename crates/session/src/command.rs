@@ -8,7 +8,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::annotation::AnnotationKind;
 use crate::ids::{AnnotationId, JobId, StackId};
-use crate::workspace::{BrushSettings, Layout, MaskStyle, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+use crate::workspace::{
+    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool,
+};
+
+/// A file to write, and what to write into it. In a script either `"FILE"`, which means what is active when the command
+/// is carried out, or `{"path": "FILE", "of": …}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SaveToForm<T>")]
+pub struct SaveTo<T> {
+    /// The file.
+    pub path: PathBuf,
+    /// What is saved; what is active while `None`. A dialog names it: other things may be active when it answers.
+    pub of: Option<T>,
+}
+
+impl<T> From<PathBuf> for SaveTo<T> {
+    fn from(path: PathBuf) -> Self {
+        Self { path, of: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SaveToForm<T> {
+    Path(PathBuf),
+    Of {
+        path: PathBuf,
+        #[serde(default = "nothing")]
+        of: Option<T>,
+    },
+}
+
+fn nothing<T>() -> Option<T> {
+    None
+}
+
+impl<T> From<SaveToForm<T>> for SaveTo<T> {
+    fn from(form: SaveToForm<T>) -> Self {
+        match form {
+            SaveToForm::Path(path) => path.into(),
+            SaveToForm::Of { path, of } => Self { path, of },
+        }
+    }
+}
 
 /// A wish. Slots are viewports, 0-based, left to right and top to bottom; `None` is the active one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,6 +176,8 @@ pub enum Command {
     SetTool(Tool),
     /// Sets the brush.
     SetBrush(BrushSettings),
+    /// Chooses what the brush takes from other segments.
+    SetOverwrite(Overwrite),
     /// Adds a measurement on the plane that a viewport shows.
     AddAnnotation {
         /// Viewport.
@@ -210,8 +255,8 @@ pub enum Command {
     Undo,
     /// Does it again.
     Redo,
-    /// Saves the segments of the active stack as DICOM SEG; read back before it counts as saved.
-    SaveSeg(PathBuf),
+    /// Saves the segments of a stack as DICOM SEG; read back before it counts as saved.
+    SaveSeg(SaveTo<StackId>),
     /// Loads a DICOM SEG onto the series that it refers to.
     LoadSeg(PathBuf),
 
@@ -228,7 +273,8 @@ pub enum Command {
     /// Stops the job that was started last and still runs (Escape).
     CancelLatest,
 
-    // Report
+    // Report: that of the study in the active viewport, unless a study is named. Sentences have numbers that no other
+    // report of the session uses, so a decision always meets the sentence that it was made on.
     /// Writes proposals from measurements, masks and the header into the report.
     DraftReport,
     /// Takes a proposed sentence.
@@ -245,11 +291,14 @@ pub enum Command {
         sentence: usize,
         /// Text.
         text: String,
+        /// Study Instance UID; that of the active viewport while `None`.
+        #[serde(default)]
+        study: Option<String>,
     },
     /// Deletes a sentence.
     RemoveSentence(SentenceId),
-    /// Saves the confirmed sentences as text.
-    SaveReport(PathBuf),
+    /// Saves the confirmed sentences of the report on a study (its Study Instance UID) as text.
+    SaveReport(SaveTo<String>),
 
     // Recovery and the rest
     /// Brings the work of the last session back.
@@ -267,5 +316,25 @@ impl Command {
     #[must_use]
     pub fn place(section: usize, sentence: usize) -> Place {
         Place { section, sentence }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_may_name_a_file_alone_or_with_what_is_saved() {
+        let script = r#"[{"save_seg": "a.dcm"}, {"save_seg": {"path": "a.dcm", "of": 3}}, {"save_report": "a.txt"},
+            {"save_report": {"path": "a.txt"}}, {"save_report": {"path": "a.txt", "of": "1.2"}},
+            {"insert_sentence": {"section": 1, "sentence": 0, "text": "Normal."}}]"#;
+        let commands: Vec<Command> = serde_json::from_str(script).expect("a script");
+        let seg = |of| Command::SaveSeg(SaveTo { path: "a.dcm".into(), of });
+        let text = |of| Command::SaveReport(SaveTo { path: "a.txt".into(), of });
+        let sentence = Command::InsertSentence { section: 1, sentence: 0, text: "Normal.".into(), study: None };
+        let expected = [seg(None), seg(Some(StackId(3))), text(None), text(None), text(Some("1.2".into())), sentence];
+        assert_eq!(commands, expected);
+        let written = serde_json::to_string(&commands).expect("written");
+        assert_eq!(serde_json::from_str::<Vec<Command>>(&written).expect("read"), commands);
     }
 }

@@ -2,82 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use lightbox_core::history::{Edit, History};
-use lightbox_core::label::{MASK_COLOURS, MaskOrigin, PlaneChange};
-use lightbox_core::{Mask, PatientPos, Segment, SegmentId};
+use lightbox_core::history::History;
+use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
+use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::annotation::Annotation;
-use crate::ids::AnnotationId;
-
-/// One thing that can be undone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gesture {
-    /// As the history lists it: `Brush, Right lung`.
-    pub title: String,
-    /// Change of the volume in mL (area in mm² on a single image), for the list.
-    pub amount: f64,
-    /// What it did.
-    pub edit: DocumentEdit,
-}
-
-/// What a gesture did to a document.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DocumentEdit {
-    /// Voxels of a segment. The flags say whether the segment counted as edited before and after.
-    Voxels {
-        /// The segment.
-        segment: SegmentId,
-        /// Slices that changed.
-        changes: Vec<PlaneChange>,
-        /// Edited by a person before.
-        edited_before: bool,
-        /// Edited by a person after.
-        edited_after: bool,
-    },
-    /// Segments put in (`after`) or taken out (`before`), with their place in the list.
-    Segments {
-        /// As it was: place and segment.
-        before: Vec<(usize, Segment)>,
-        /// As it is.
-        after: Vec<(usize, Segment)>,
-    },
-    /// A measurement, before and after.
-    Annotation {
-        /// As it was.
-        before: Option<Annotation>,
-        /// As it is.
-        after: Option<Annotation>,
-    },
-}
-
-impl Edit for Gesture {
-    fn inverted(&self) -> Self {
-        let edit = match &self.edit {
-            DocumentEdit::Voxels { segment, changes, edited_before, edited_after } => DocumentEdit::Voxels {
-                segment: *segment,
-                changes: changes.iter().map(PlaneChange::inverted).collect(),
-                edited_before: *edited_after,
-                edited_after: *edited_before,
-            },
-            DocumentEdit::Segments { before, after } => {
-                DocumentEdit::Segments { before: after.clone(), after: before.clone() }
-            }
-            DocumentEdit::Annotation { before, after } => {
-                DocumentEdit::Annotation { before: after.clone(), after: before.clone() }
-            }
-        };
-        Self { title: self.title.clone(), amount: -self.amount, edit }
-    }
-
-    fn bytes(&self) -> usize {
-        let segments = |list: &[(usize, Segment)]| list.iter().map(|(_, s)| s.mask.bytes() + 256).sum::<usize>();
-        128 + match &self.edit {
-            DocumentEdit::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
-            DocumentEdit::Segments { before, after } => segments(before) + segments(after),
-            DocumentEdit::Annotation { .. } => 256,
-        }
-    }
-}
+pub use crate::gesture::{DocumentEdit, Gesture, Label, Step};
+use crate::ids::{AnnotationId, StackId};
 
 /// A stroke that is being drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +17,8 @@ pub struct Stroke {
     pub segment: SegmentId,
     /// The mask before the stroke.
     pub before: Mask,
+    /// The segments that lose to it what it paints, as they were before.
+    pub others: Vec<(SegmentId, Mask)>,
     /// The last point.
     pub last: PatientPos,
     /// Clears instead of painting.
@@ -109,12 +42,27 @@ pub struct Document {
     pub stroke: Option<Stroke>,
     /// Grows with every change of a mask.
     pub revision: u64,
-    /// Gestures since the last save.
-    pub unsaved: usize,
+    /// Gestures on masks since they were last saved.
+    pub unsaved_masks: usize,
+    /// Gestures on measurements. No file of ours holds a measurement, so they count for as long as there is one.
+    pub unsaved_annotations: usize,
     /// The last save: time as `HH:MM`, and `n of n segments equal` as it was read back.
     pub saved: Option<String>,
+    /// Gestures that came back from the journal of an earlier session. They cannot be undone.
+    pub restored: usize,
+    masks: Depth,
+    measurements: Depth,
     next_segment: u32,
     next_annotation: u32,
+}
+
+/// Where the history stands against what is saved, so that taking a gesture back and doing it again count as nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Depth {
+    /// Gestures since the save that can be taken back.
+    above: usize,
+    /// Saved gestures that are taken back.
+    below: usize,
 }
 
 /// Memory that the undo history of one stack may take.
@@ -130,8 +78,12 @@ impl Default for Document {
             history: History::new(HISTORY_BYTES),
             stroke: None,
             revision: 0,
-            unsaved: 0,
+            unsaved_masks: 0,
+            unsaved_annotations: 0,
             saved: None,
+            restored: 0,
+            masks: Depth::default(),
+            measurements: Depth::default(),
             next_segment: 1,
             next_annotation: 1,
         }
@@ -170,7 +122,7 @@ impl Document {
 
     /// The first of the twelve mask colours that fewest segments use.
     #[must_use]
-    pub fn free_colour(&self) -> lightbox_core::Rgb {
+    pub fn free_colour(&self) -> Rgb {
         let uses = |c| self.segments.iter().filter(|s| s.colour == c).count();
         MASK_COLOURS.into_iter().min_by_key(|c| uses(*c)).unwrap_or(MASK_COLOURS[0])
     }
@@ -180,6 +132,19 @@ impl Document {
         let id = AnnotationId(self.next_annotation);
         self.next_annotation += 1;
         id
+    }
+
+    /// The segments of a model that wait for the reader.
+    pub fn waiting(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().filter(|s| self.proposed.contains(&s.id))
+    }
+
+    /// What can be changed of a segment besides its voxels, as it is.
+    #[must_use]
+    pub fn label(&self, id: SegmentId) -> Option<Label> {
+        let s = self.segment(id)?;
+        let proposed = self.proposed.contains(&id);
+        Some(Label { name: s.name.clone(), colour: s.colour, locked: s.locked, proposed })
     }
 
     /// Carries out an edit (done, undone or redone) on the document.
@@ -204,6 +169,17 @@ impl Document {
                     self.active = after.last().map(|(_, s)| s.id).or_else(|| self.segments.last().map(|s| s.id));
                 }
             }
+            DocumentEdit::Label { segment, after, .. } => {
+                let Some(s) = self.segment_mut(*segment) else { return };
+                s.name.clone_from(&after.name);
+                s.colour = after.colour;
+                s.locked = after.locked;
+                if after.proposed {
+                    self.proposed.insert(*segment);
+                } else {
+                    self.proposed.remove(segment);
+                }
+            }
             DocumentEdit::Annotation { before, after } => {
                 let place = before.as_ref().and_then(|b| self.annotations.iter().position(|a| a.id == b.id));
                 match (place, after) {
@@ -211,13 +187,11 @@ impl Document {
                     (Some(at), None) => {
                         self.annotations.remove(at);
                     }
-                    (None, Some(after)) => {
-                        self.next_annotation = self.next_annotation.max(after.id.0 + 1);
-                        self.annotations.push(after.clone());
-                    }
+                    (None, Some(after)) => self.add_annotation(after.clone()),
                     (None, None) => {}
                 }
             }
+            DocumentEdit::Many(edits) => edits.iter().for_each(|edit| self.carry_out(edit)),
         }
     }
 
@@ -226,9 +200,99 @@ impl Document {
         self.next_segment = self.next_segment.max(id.0 + 1);
     }
 
+    /// Puts a measurement in that has its number already.
+    pub fn add_annotation(&mut self, annotation: Annotation) {
+        self.next_annotation = self.next_annotation.max(annotation.id.0 + 1);
+        self.annotations.push(annotation);
+    }
+
+    /// Counts a gesture that has been carried out: how far the work is from what is saved.
+    pub fn count_unsaved(&mut self, gesture: &Gesture, step: Step) {
+        if step == Step::New {
+            self.forget_undone();
+        }
+        let of_masks = !gesture.edit.is_annotation();
+        let (count, depth) = if of_masks {
+            (&mut self.unsaved_masks, &mut self.masks)
+        } else {
+            (&mut self.unsaved_annotations, &mut self.measurements)
+        };
+        // What was saved and then taken back, or was not there when it was saved: one more; else one less.
+        let further = match step {
+            Step::New => {
+                depth.above += 1;
+                true
+            }
+            // A model's result counts nothing by itself; that it was taken away does.
+            Step::Undone if gesture.arrived => true,
+            Step::Redone if gesture.arrived => false,
+            Step::Undone if depth.above > 0 => {
+                depth.above -= 1;
+                false
+            }
+            Step::Undone => {
+                depth.below += 1;
+                true
+            }
+            Step::Redone if depth.below > 0 => {
+                depth.below -= 1;
+                false
+            }
+            Step::Redone => {
+                depth.above += 1;
+                true
+            }
+        };
+        *count = if further { *count + 1 } else { count.saturating_sub(1) };
+        if !of_masks && self.annotations.is_empty() {
+            // The last one was deleted: nothing is left that could be lost.
+            self.unsaved_annotations = 0;
+        }
+    }
+
+    /// What was taken back can no longer be done again: something else came in its place.
+    pub fn forget_undone(&mut self) {
+        self.masks.below = 0;
+        self.measurements.below = 0;
+    }
+
+    /// Masks were saved when so many gestures were unsaved.
+    pub fn masks_saved(&mut self, gestures: usize) {
+        self.unsaved_masks = self.unsaved_masks.saturating_sub(gestures);
+        self.masks = Depth { above: self.unsaved_masks, below: 0 };
+    }
+
+    /// Gestures that only the journal holds.
+    #[must_use]
+    pub fn unsaved(&self) -> usize {
+        self.unsaved_masks + self.unsaved_annotations
+    }
+
     /// Whether a person's work is not saved yet.
     #[must_use]
     pub fn has_unsaved_work(&self) -> bool {
-        self.unsaved > 0
+        self.unsaved() > 0
+    }
+
+    /// The document of a closed series that was opened again, under its new number.
+    #[must_use]
+    pub(crate) fn reopened_as(mut self, stack: StackId) -> Self {
+        self.annotations.iter_mut().for_each(|a| a.stack = stack);
+        self
+    }
+
+    /// The document of a series that is closed: what was drawn stays; how to take it back, which takes memory, goes.
+    #[must_use]
+    pub(crate) fn closed(mut self) -> Self {
+        self.history = History::new(HISTORY_BYTES);
+        (self.masks, self.measurements) = Default::default();
+        self.stroke = None;
+        self
+    }
+
+    /// Whether nothing was ever drawn.
+    #[must_use]
+    pub(crate) fn is_blank(&self) -> bool {
+        self.segments.is_empty() && self.annotations.is_empty() && !self.has_unsaved_work()
     }
 }

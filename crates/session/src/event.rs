@@ -1,9 +1,10 @@
 //! What jobs are asked to do, and what they tell.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lightbox_core::{Frame, Mask, Segment, VolumeGeometry, Window};
+use lightbox_core::{Frame, Mask, Segment, SegmentId, VolumeGeometry, Window};
 use lightbox_dicom::{Series, Stack, StudyIndex};
 
 use crate::ids::{JobId, StackId};
@@ -22,6 +23,8 @@ pub enum Effect {
     Focus(StackId, usize),
     /// Write these records to the journal.
     Journal(Vec<Record>),
+    /// Write these records, which hold all work there is, in the place of a journal that could not be written.
+    JournalAnew(Vec<Record>),
     /// Keep the settings.
     SaveSettings(String),
     /// The program may end; `keep_journal` when work is not saved.
@@ -68,11 +71,22 @@ pub enum JobSpec {
         path: PathBuf,
         /// Content.
         text: String,
+        /// The study that it reports on.
+        study: String,
+        /// Changes that this save covers.
+        changes: usize,
     },
     /// Looks for work that a killed session left.
     FindRecovery,
-    /// Deletes a journal whose work was taken over or given up.
+    /// Deletes a journal whose work was given up.
     DiscardRecovery(PathBuf),
+    /// Leaves in a journal only what found no place, once the rest is on the disk in the journal of this session.
+    RetireJournal {
+        /// The journal.
+        journal: PathBuf,
+        /// What it still has to hold; it is deleted when that is nothing.
+        left: Vec<Record>,
+    },
 }
 
 /// Input of a model.
@@ -128,9 +142,11 @@ pub struct SaveSegSpec {
     pub series: Arc<Series>,
     /// The segments as they are now.
     pub segments: Vec<Segment>,
+    /// Those of a model that nobody accepted.
+    pub proposed: BTreeSet<SegmentId>,
     /// Revision of the document that they are from.
     pub revision: u64,
-    /// Gestures that this save covers.
+    /// Gestures on masks that this save covers.
     pub gestures: usize,
 }
 
@@ -143,6 +159,17 @@ pub struct LoadedFrame {
     pub frame: Arc<Frame>,
     /// The window of its own, if the file has one.
     pub window: Option<Window>,
+    /// What was wrong with its pixels and how it was mended; they are not as they were acquired then.
+    pub note: Option<PixelNote>,
+}
+
+/// What is wrong with the pixels of a frame that is shown all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PixelNote {
+    /// A part of them is missing and filled.
+    pub cut_off: bool,
+    /// One sentence without a capital, as the decoder says it.
+    pub text: String,
 }
 
 /// What a job tells.
@@ -186,7 +213,7 @@ pub enum EventKind {
         path: PathBuf,
         /// Segments read back equal.
         segments: usize,
-        /// Gestures that the save covers.
+        /// Gestures on masks that the save covers.
         gestures: usize,
         /// Wall clock as `HH:MM`.
         time: String,
@@ -197,15 +224,26 @@ pub enum EventKind {
         stack: StackId,
         /// Its segments.
         segments: Vec<Segment>,
+        /// Those that a program made and no reader confirmed.
+        proposed: Vec<SegmentId>,
         /// File.
         path: PathBuf,
     },
-    /// A text was written.
-    TextSaved(PathBuf),
+    /// The text of a report was written.
+    TextSaved {
+        /// File.
+        path: PathBuf,
+        /// The study that it reports on.
+        study: String,
+        /// Changes that the save covers.
+        changes: usize,
+    },
     /// Work of an earlier session.
     Recovery(Option<Box<Recovery>>),
     /// The journal could not be written.
     JournalFailed(String),
+    /// The journal holds all work again.
+    JournalWhole,
     /// The job has ended well.
     Done,
     /// The job was stopped as asked.

@@ -2,10 +2,13 @@
 
 use lightbox_core::measure::Calibration;
 use lightbox_core::{Mask, Segment};
+use lightbox_report::document::{ChipKind, SourceChip};
 use lightbox_report::findings::{Assertion, Exam, Finding, FindingsFile, Patient, Side, Source, SourceKind, State};
 use lightbox_report::measures::{self, LungGeometry};
 
-use crate::annotation::{AnnotationKind, Reading, read};
+use serde_json::{Map, Value, json};
+
+use crate::annotation::{Annotation, AnnotationKind, Reading, read};
 use crate::ids::StackId;
 use crate::library::OpenStack;
 use crate::session::Session;
@@ -64,24 +67,44 @@ fn lungs(s: &Session, open: &OpenStack) -> Vec<Finding> {
         geometry.ratio = None;
     }
     let (model, sha256) = origin(right).or_else(|| origin(left)).unwrap_or_default();
+    // All of them are proposals: to accept a mask is no decision on a sentence.
     let mut findings = measures::sentences(&geometry, &model, &sha256);
-    let accepted = [right, left].iter().all(|x| !document.proposed.contains(&x.id));
     for finding in &mut findings {
+        finding.id = finding.id.take().map(|id| on_stack(&id, open));
         if model.is_empty() {
             // Drawn by hand: the reader's own measurement.
             finding.source = Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() });
         }
-        if accepted {
-            finding.state = Some(State::Confirmed);
-        }
     }
     findings
+}
+
+/// The id of a finding with the stack that it is on, which holds over restarts.
+fn on_stack(id: &str, open: &OpenStack) -> String {
+    format!("{id} {} {}", open.key.series_uid, open.key.key).trim_end().to_owned()
+}
+
+/// Which series findings are from, for the sentences of a study in which several could be meant.
+pub(crate) fn whence(s: &Session, study: &str, finding_ids: &[String]) -> Option<SourceChip> {
+    let of_study = || s.library.stacks().filter(|e| e.study_uid == study);
+    let several = of_study().filter(|e| s.documents.contains_key(&e.id)).count() > 1;
+    let from = of_study().find(|e| several && finding_ids.iter().any(|id| id.ends_with(&on_stack("", e))))?;
+    Some(SourceChip { kind: ChipKind::Header, label: from.title() })
 }
 
 fn origin(segment: &Segment) -> Option<(String, String)> {
     match &segment.origin {
         lightbox_core::label::MaskOrigin::Model { model, sha256, .. } => Some((model.clone(), sha256.clone())),
         lightbox_core::label::MaskOrigin::Reader => None,
+    }
+}
+
+fn calibration_of(calibration: Calibration) -> measures::Calibration {
+    match calibration {
+        Calibration::Patient => measures::Calibration::Patient,
+        Calibration::Detector => measures::Calibration::Detector,
+        Calibration::User => measures::Calibration::User,
+        Calibration::None => measures::Calibration::None,
     }
 }
 
@@ -93,12 +116,7 @@ fn origin(segment: &Segment) -> Option<(String, String)> {
 pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) -> LungGeometry {
     let [columns, rows, _] = open.geometry().dims();
     let [row_mm, column_mm, _] = open.geometry().spacing_mm();
-    let calibration = match open.calibration() {
-        Calibration::Patient => measures::Calibration::Patient,
-        Calibration::Detector => measures::Calibration::Detector,
-        Calibration::User => measures::Calibration::User,
-        Calibration::None => measures::Calibration::None,
-    };
+    let calibration = calibration_of(open.calibration());
     let span = |mask: &Mask, row: usize| -> Option<(usize, usize)> {
         let plane = mask.plane(frame)?;
         let mut set = (0..columns).filter(|c| plane.get(row * columns + c));
@@ -123,7 +141,8 @@ pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) 
         let thorax = thorax_px? as f64;
         Some(gap).filter(|gap| (0.25..0.75).contains(&(*gap as f64 / thorax)))
     });
-    let (n_right, n_left) = (right.count() as f64, left.count() as f64);
+    let area_px = |mask: &Mask| mask.plane(frame).map_or(0, |p| p.count()) as f64;
+    let (n_right, n_left) = (area_px(right), area_px(left));
     let known = calibration != measures::Calibration::None;
     let mm = |px: usize| px as f64 * column_mm;
     LungGeometry {
@@ -151,6 +170,26 @@ fn furthest(edge: impl Iterator<Item = i64>) -> Option<i64> {
     edge[..=end.min(edge.len().checked_sub(1)?)].iter().max().copied()
 }
 
+/// Where a measurement is and what its millimetres mean, as attributes of its finding: `calibration`, the numbers of
+/// `series` and `image` (Instance Number) as other systems show them, or the `plane` between the images.
+fn place_of(annotation: &Annotation, open: &OpenStack, calibration: Calibration) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("calibration".into(), json!(calibration_of(calibration)));
+    if let Some(n) = open.series.number {
+        out.insert("series".into(), json!(n));
+    }
+    match open.plane_stack(annotation.plane).stored_slice(annotation.index) {
+        Some(k) => {
+            let told = open.info.frames.get(k).and_then(|frame| frame.instance_number);
+            out.insert("image".into(), json!(told.unwrap_or(k as i64 + 1)));
+        }
+        None => {
+            out.insert("plane".into(), json!(format!("{} plane", annotation.plane.name().to_lowercase())));
+        }
+    }
+    out
+}
+
 /// Lengths that the reader drew, as measured findings without a name: the reader says what they are.
 fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
     let Some(document) = s.documents.get(&open.id) else { return Vec::new() };
@@ -160,11 +199,12 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
         .filter(|a| a.kind == AnnotationKind::Length)
         .filter_map(|a| match read(a, open)? {
             Reading::Length { length, calibration } if calibration != Calibration::None => Some(Finding {
-                id: Some(format!("length-{}-{}", open.id.0, a.id.0)),
+                id: Some(on_stack(&format!("length-{}", a.id.0), open)),
                 term: Some(measures::LENGTH_TERM.into()),
                 assertion: Some(Assertion::Present),
                 size_mm: Some(vec![(length * 10.0).round() / 10.0]),
                 source: Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() }),
+                attributes: Some(place_of(a, open, calibration)),
                 state: Some(State::Proposed),
                 ..Finding::default()
             }),
@@ -175,7 +215,25 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::furthest;
+    use super::*;
+    use crate::made_up;
+
+    #[test]
+    fn areas_are_those_of_the_frame_that_the_widths_are_of() {
+        let mut s = Session::default();
+        let id = s.library.add(made_up::study("1.2", made_up::stack(2, false)))[0];
+        let open = s.library.stack(id).expect("open");
+        let (mut right, mut left) = (Mask::new([32, 32, 2]), Mask::new([32, 32, 2]));
+        for row in 4..12 {
+            right.set([3, row, 0], true);
+            left.set([20, row, 0], true);
+            // Another moment of the same chest.
+            (0..10).for_each(|c| right.set([c, row, 1], true));
+        }
+        let geometry = lung_geometry(open, &right, &left, 0);
+        assert_eq!((geometry.right_area_mm2, geometry.left_area_mm2), (Some(8.0), Some(8.0)));
+        assert_eq!(geometry.right_share, Some(0.5));
+    }
 
     #[test]
     fn the_border_of_the_heart_ends_where_the_diaphragm_begins() {

@@ -39,6 +39,12 @@ fn data() -> PathBuf {
     }
 }
 
+/// The user's home folder, if the system names one.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    choose_base_strategy().ok().map(|b| b.home_dir().to_owned())
+}
+
 /// Memory of this program, and of the machine, in bytes; 0 where the system does not tell.
 #[must_use]
 pub fn memory_bytes() -> [u64; 2] {
@@ -50,6 +56,12 @@ pub fn memory_bytes() -> [u64; 2] {
     let own = std::fs::read_to_string("/proc/self/status").map_or(0, |t| field(&t, "VmRSS:"));
     let all = std::fs::read_to_string("/proc/meminfo").map_or(0, |t| field(&t, "MemTotal:"));
     [own, all]
+}
+
+/// Wall clock as `HH:MM:SS`.
+#[must_use]
+pub fn clock_s() -> String {
+    chrono::Local::now().format("%H:%M:%S").to_string()
 }
 
 /// Wall clock as `HH:MM`.

@@ -2,7 +2,8 @@
 //!
 //! | lane | for | threads |
 //! |---|---|---|
-//! | files | scans, saves, masks, recovery | 1 |
+//! | files | scans, reading masks, recovery | 1 |
+//! | saves | masks, reports, settings: a save never waits for a scan | 1 |
 //! | load | frames on the screen; each job uses all cores, two stacks at a time | 2 |
 //! | background | thumbnails | 1 |
 //! | compute | models | 1 |
@@ -66,6 +67,8 @@ pub struct JobCx {
     /// Folders.
     pub places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
+    /// To the journal's thread, where there is one.
+    writer: Option<Sender<Write>>,
 }
 
 impl JobCx {
@@ -98,6 +101,18 @@ impl JobCx {
     pub fn own_journal(&self) -> PathBuf {
         lock(&self.journal).path().to_owned()
     }
+
+    /// Waits for the journal; whether all that was sent to it until now is on the disk.
+    #[must_use]
+    pub fn journal_is_whole(&self) -> bool {
+        self.writer.as_ref().is_none_or(wait_for_journal) && !lock(&self.journal).is_behind()
+    }
+}
+
+/// Waits until the journal's thread has written what it was sent; `false` when that takes too long.
+fn wait_for_journal(writer: &Sender<Write>) -> bool {
+    let (tell, told) = bounded(1);
+    writer.send(Write::Done(tell)).is_ok() && told.recv_timeout(LAST_WRITE).is_ok()
 }
 
 /// A lock that a panic elsewhere does not take from us: the data behind all of ours stay whole between statements.
@@ -111,6 +126,8 @@ type Task = Box<dyn FnOnce() + Send>;
 enum Write {
     /// Append these.
     Records(Vec<Record>),
+    /// Put these in the place of all before.
+    Anew(Vec<Record>),
     /// Tell when all before is on the disk.
     Done(Sender<()>),
 }
@@ -121,6 +138,7 @@ const LAST_WRITE: std::time::Duration = std::time::Duration::from_secs(3);
 enum Runner {
     Threads {
         files: Sender<Task>,
+        saves: Sender<Task>,
         load: Sender<Task>,
         background: Sender<Task>,
         compute: Sender<Task>,
@@ -165,15 +183,10 @@ impl Jobs {
             let (journal, send, wake) = (Arc::clone(&journal), send.clone(), Arc::clone(&wake));
             std::thread::Builder::new().name("lightbox-journal".to_owned()).spawn(move || {
                 for write in journal_rx {
-                    let records = match write {
-                        Write::Records(records) => records,
-                        Write::Done(told) => {
-                            told.send(()).ok();
-                            continue;
-                        }
-                    };
-                    if let Err(e) = lock(&journal).append(&records) {
-                        send.send(journal_failed(&e)).ok();
+                    if let Write::Done(told) = write {
+                        told.send(()).ok();
+                    } else if let Some(event) = write_journal(&journal, write) {
+                        send.send(event).ok();
                         wake();
                     }
                 }
@@ -181,6 +194,7 @@ impl Jobs {
         }
         let runner = Runner::Threads {
             files: lane("files", 1)?,
+            saves: lane("saves", 1)?,
             load: lane("load", 2)?,
             background: lane("background", 1)?,
             compute: lane("compute", 1)?,
@@ -232,16 +246,8 @@ impl Jobs {
                     focus.store(frame, Ordering::Relaxed);
                 }
             }
-            Effect::Journal(records) => match &self.runner {
-                Runner::Threads { journal, .. } => {
-                    journal.send(Write::Records(records)).ok();
-                }
-                Runner::Inline => {
-                    if let Err(e) = lock(&self.journal).append(&records) {
-                        self.send.send(journal_failed(&e)).ok();
-                    }
-                }
-            },
+            Effect::Journal(records) => self.write(Write::Records(records)),
+            Effect::JournalAnew(records) => self.write(Write::Anew(records)),
             Effect::SaveSettings(text) => {
                 let path = self.places.settings.clone();
                 let write = move || {
@@ -250,8 +256,8 @@ impl Jobs {
                     }
                 };
                 match &self.runner {
-                    Runner::Threads { files, .. } => {
-                        files.send(Box::new(write)).ok();
+                    Runner::Threads { saves, .. } => {
+                        saves.send(Box::new(write)).ok();
                     }
                     Runner::Inline => write(),
                 }
@@ -263,12 +269,23 @@ impl Jobs {
                 }
                 if let Runner::Threads { journal, .. } = &self.runner {
                     // What was drawn last is still on its way to the disk.
-                    let (tell, told) = bounded(1);
-                    journal.send(Write::Done(tell)).ok();
-                    told.recv_timeout(LAST_WRITE).ok();
+                    wait_for_journal(journal);
                 }
                 if !keep_journal {
                     lock(&self.journal).remove();
+                }
+            }
+        }
+    }
+
+    fn write(&self, write: Write) {
+        match &self.runner {
+            Runner::Threads { journal, .. } => {
+                journal.send(write).ok();
+            }
+            Runner::Inline => {
+                if let Some(event) = write_journal(&self.journal, write) {
+                    self.send.send(event).ok();
                 }
             }
         }
@@ -288,11 +305,16 @@ impl Jobs {
             focus: Arc::clone(&self.focus),
             places: Arc::clone(&self.places),
             journal: Arc::clone(&self.journal),
+            writer: match &self.runner {
+                Runner::Threads { journal, .. } => Some(journal.clone()),
+                Runner::Inline => None,
+            },
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, load, background, compute, .. } => {
+            Runner::Threads { files, saves, load, background, compute, .. } => {
                 let lane = match &spec {
+                    JobSpec::SaveSeg(_) | JobSpec::SaveText { .. } => saves,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,
                     JobSpec::Infer(_) => compute,
@@ -355,6 +377,21 @@ impl Jobs {
     }
 }
 
-fn journal_failed(e: &std::io::Error) -> JobEvent {
-    JobEvent { job: JOURNAL_JOB, kind: EventKind::JournalFailed(e.to_string()) }
+/// Writes to the journal; what has to be told about it.
+fn write_journal(journal: &Mutex<Journal>, write: Write) -> Option<JobEvent> {
+    let mut journal = lock(journal);
+    let kind = match write {
+        // That a record is missing has been told; all of them come anew with the next gesture.
+        Write::Records(_) if journal.is_behind() => return None,
+        Write::Records(records) => EventKind::JournalFailed(journal.append(&records).err()?.to_string()),
+        Write::Anew(records) => match journal.write_anew(&records) {
+            Ok(()) => EventKind::JournalWhole,
+            Err(e) => EventKind::JournalFailed(e.to_string()),
+        },
+        Write::Done(_) => return None,
+    };
+    Some(JobEvent { job: JOURNAL_JOB, kind })
 }
+
+#[cfg(test)]
+mod tests;

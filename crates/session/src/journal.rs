@@ -2,21 +2,26 @@
 //! the hand.
 //!
 //! The journal is a file of JSON lines in the cache folder. Records hold states, not steps: the slices of a mask as they
-//! are after the gesture, the list of measurements, the report. Replaying them in order gives the work back; a torn last
-//! line is left out.
+//! are after the gesture, the list of measurements, the report. Replaying them in order gives the work back; a line that is
+//! not whole is left out.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+mod disk;
+mod recovery;
+
+use std::path::PathBuf;
 
 use lightbox_core::label::{Code, MaskOrigin};
-use lightbox_core::{BitPlane, Mask, PatientPos, Plane, Rgb, Segment, SegmentId};
+use lightbox_core::{PatientPos, Plane, Rgb, Segment, SegmentId};
 use lightbox_report::ReportDocument;
 use serde::{Deserialize, Serialize};
 
 use crate::annotation::{Annotation, AnnotationKind};
+use crate::document::Document;
 use crate::ids::{AnnotationId, StackId, StackKey};
+
+pub(crate) use disk::to_lines;
+pub use disk::{Journal, find, read};
+pub use recovery::{Recovery, ReportWork, StackWork};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub enum Record {
     Opened {
         /// Absolute paths.
         paths: Vec<PathBuf>,
+        /// The studies that the work is about, as people call them.
+        #[serde(default)]
+        about: Vec<String>,
     },
     /// A segment is there (or its name, colour … changed); its voxels come with [`Record::Voxels`].
     Segment {
@@ -63,20 +71,71 @@ pub enum Record {
         /// All of them.
         annotations: Vec<AnnotationRecord>,
     },
-    /// The report.
+    /// The report on a study.
     Report {
+        /// Study Instance UID.
+        #[serde(default)]
+        study: String,
         /// As it is.
         document: Box<ReportDocument>,
+        /// Changes that are in no file yet.
+        #[serde(default = "one")]
+        changes: usize,
     },
     /// How many gestures of a person on a stack are in no file yet; a model's result alone counts none.
     Unsaved {
         /// Stack.
         stack: StackKey,
-        /// Gestures.
+        /// Gestures on masks.
         gestures: usize,
+        /// Gestures on measurements.
+        #[serde(default)]
+        annotations: usize,
     },
-    /// The report has been saved to a file.
-    ReportSaved,
+    /// The report on a study has been saved to a file.
+    ReportSaved {
+        /// Study Instance UID.
+        #[serde(default)]
+        study: String,
+        /// Changes that came after what was saved.
+        #[serde(default)]
+        changes: usize,
+    },
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Record {
+    /// What of a document is in no file yet.
+    #[must_use]
+    pub fn unsaved(stack: StackKey, document: &Document) -> Self {
+        Self::Unsaved { stack, gestures: document.unsaved_masks, annotations: document.unsaved_annotations }
+    }
+
+    /// A segment with all its voxels.
+    #[must_use]
+    pub fn of_segment(stack: &StackKey, place: usize, segment: &Segment, proposed: bool) -> [Self; 2] {
+        let mask = &segment.mask;
+        let slices = mask.occupied().filter_map(|k| Some((k, mask.plane(k)?.runs()))).collect();
+        [
+            Self::Segment { stack: stack.clone(), place, segment: Box::new(SegmentRecord::of(segment, proposed)) },
+            Self::Voxels {
+                stack: stack.clone(),
+                segment: segment.id,
+                dims: mask.dims(),
+                edited: segment.edited,
+                slices,
+            },
+        ]
+    }
+
+    /// Everything that was drawn on a stack.
+    #[must_use]
+    pub fn of_document(stack: &StackKey, document: &Document) -> Vec<Self> {
+        StackWork::of(document).records(stack)
+    }
 }
 
 /// A segment without its voxels.
@@ -135,220 +194,13 @@ impl AnnotationRecord {
     }
 }
 
-/// What a journal holds of one stack.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StackWork {
-    /// Segments in list order, with whether nobody accepted them yet.
-    pub segments: Vec<(Segment, bool)>,
-    /// Measurements.
-    pub annotations: Vec<AnnotationRecord>,
-    /// Gestures since the last save.
-    pub unsaved: usize,
-}
-
-/// The work of an earlier session.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Recovery {
-    /// Paths to open again.
-    pub paths: Vec<PathBuf>,
-    /// By stack.
-    pub stacks: BTreeMap<StackKey, StackWork>,
-    /// The report, when it was not saved.
-    pub report: Option<ReportDocument>,
-    /// Gestures that are safe.
-    pub gestures: usize,
-    /// The journal it comes from.
-    pub journal: PathBuf,
-}
-
-impl Recovery {
-    /// Whether anything is worth offering.
-    #[must_use]
-    pub fn is_worth_offering(&self) -> bool {
-        self.gestures > 0
-    }
-
-    /// Replays records. Records that contradict each other (a slice of a segment that is not there) are left out.
-    #[must_use]
-    pub fn replay(records: impl IntoIterator<Item = Record>) -> Self {
-        let mut out = Self::default();
-        let mut report_gestures = 0;
-        for record in records {
-            match record {
-                Record::Opened { paths } => {
-                    for path in paths {
-                        if !out.paths.contains(&path) {
-                            out.paths.push(path);
-                        }
-                    }
-                }
-                Record::Segment { stack, place, segment } => out.stacks.entry(stack).or_default().put(place, *segment),
-                Record::Voxels { stack, segment, dims, edited, slices } => {
-                    out.stacks.entry(stack).or_default().draw(segment, dims, edited, &slices);
-                }
-                Record::SegmentGone { stack, segment } => {
-                    out.stacks.entry(stack).or_default().segments.retain(|(s, _)| s.id != segment);
-                }
-                Record::Annotations { stack, annotations } => {
-                    out.stacks.entry(stack).or_default().annotations = annotations;
-                }
-                Record::Report { document } => {
-                    out.report = Some(*document);
-                    report_gestures += 1;
-                }
-                Record::Unsaved { stack, gestures } => out.stacks.entry(stack).or_default().unsaved = gestures,
-                Record::ReportSaved => report_gestures = 0,
-            }
-        }
-        out.gestures = out.stacks.values().map(|w| w.unsaved).sum::<usize>() + report_gestures;
-        out
-    }
-}
-
-impl StackWork {
-    fn put(&mut self, place: usize, record: SegmentRecord) {
-        let proposed = record.proposed;
-        let old = self.segments.iter().position(|(s, _)| s.id == record.id);
-        let mask = old.map_or_else(|| Mask::new([0, 0, 0]), |at| self.segments[at].0.mask.clone());
-        let segment = Segment {
-            id: record.id,
-            name: record.name,
-            colour: record.colour,
-            code: record.code,
-            side: record.side,
-            origin: record.origin,
-            edited: record.edited,
-            visible: true,
-            locked: record.locked,
-            mask,
-        };
-        match old {
-            Some(at) => self.segments[at] = (segment, proposed),
-            None => self.segments.insert(place.min(self.segments.len()), (segment, proposed)),
-        }
-    }
-
-    fn draw(&mut self, id: SegmentId, dims: [usize; 3], edited: bool, slices: &[(usize, Vec<(u32, u32)>)]) {
-        // A journal is our own file, but a damaged one must not ask for memory: 2^26 pixels is a slice of 8192².
-        let pixels = dims[0].checked_mul(dims[1]).filter(|p| *p <= 1 << 26);
-        let Some((segment, _)) = self.segments.iter_mut().find(|(s, _)| s.id == id) else { return };
-        let Some(pixels) = pixels.filter(|_| dims[2] <= 1 << 20) else { return };
-        if segment.mask.dims() != dims {
-            segment.mask = Mask::new(dims);
-        }
-        for (slice, runs) in slices {
-            let plane = BitPlane::from_runs(pixels, runs);
-            segment.mask.set_plane(*slice, Some(std::sync::Arc::new(plane)));
-        }
-        segment.edited = edited;
-    }
-}
-
-/// The journal of the running session.
-#[derive(Debug)]
-pub struct Journal {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Journal {
-    /// A journal of this process in `dir`; the file is made with the first record.
-    #[must_use]
-    pub fn new(dir: &Path) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
-        Self { path: dir.join(format!("work-{since}-{}.jsonl", std::process::id())), file: None }
-    }
-
-    /// Appends records and waits until they are on the disk.
-    ///
-    /// # Errors
-    /// When the folder or the file cannot be written.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
-        let mut text = Vec::new();
-        for record in records {
-            serde_json::to_writer(&mut text, record)?;
-            text.push(b'\n');
-        }
-        if self.file.is_none() {
-            if let Some(dir) = self.path.parent() {
-                fs::create_dir_all(dir)?;
-            }
-            self.file = Some(fs::OpenOptions::new().create(true).append(true).open(&self.path)?);
-        }
-        if let Some(file) = &mut self.file {
-            file.write_all(&text)?;
-            file.sync_data()?;
-        }
-        Ok(())
-    }
-
-    /// Deletes the journal: everything in it has been saved or given up.
-    pub fn remove(&mut self) {
-        self.file = None;
-        // A journal that cannot be deleted is offered again, which loses nothing.
-        fs::remove_file(&self.path).ok();
-    }
-
-    /// Its file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-/// Reads a journal; stops at the first line that is not whole.
-///
-/// # Errors
-/// When the file cannot be read at all.
-pub fn read(path: &Path) -> io::Result<Recovery> {
-    let mut records = Vec::new();
-    for line in BufReader::new(File::open(path)?).split(b'\n') {
-        match serde_json::from_slice(&line?) {
-            Ok(record) => records.push(record),
-            Err(_) => break,
-        }
-    }
-    let mut recovery = Recovery::replay(records);
-    recovery.journal = path.to_owned();
-    Ok(recovery)
-}
-
-/// The newest journal in `dir` that another, ended process left with work in it. Journals without work are deleted.
-#[must_use]
-pub fn find(dir: &Path, own: &Path) -> Option<Recovery> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(dir)
-        .ok()?
-        .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "jsonl") && p != own)
-        .collect();
-    paths.sort();
-    let mut best = None;
-    for path in paths.into_iter().rev() {
-        if owner_is_alive(&path) {
-            continue;
-        }
-        match read(&path) {
-            Ok(recovery) if recovery.is_worth_offering() => best = best.or(Some(recovery)),
-            Ok(_) => {
-                fs::remove_file(&path).ok();
-            }
-            Err(_) => {}
-        }
-    }
-    best
-}
-
-/// Whether the process that writes this journal still runs; where that cannot be told, it does not.
-fn owner_is_alive(path: &Path) -> bool {
-    let pid = path.file_stem().and_then(|s| s.to_str()).and_then(|s| s.rsplit('-').next()).and_then(|s| s.parse().ok());
-    pid.is_some_and(|pid: u32| pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists())
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use lightbox_core::Mask;
+
     use super::*;
 
-    fn key() -> StackKey {
+    pub(crate) fn key() -> StackKey {
         StackKey { series_uid: "1.2.3".into(), key: String::new() }
     }
 
@@ -367,9 +219,9 @@ mod tests {
         }
     }
 
-    fn records() -> Vec<Record> {
+    pub(crate) fn records() -> Vec<Record> {
         vec![
-            Record::Opened { paths: vec!["/a".into()] },
+            Record::Opened { paths: vec!["/a".into()], about: vec!["CT thorax, CT, 2026-11-18".into()] },
             Record::Segment { stack: key(), place: 0, segment: Box::new(SegmentRecord::of(&segment(), false)) },
             Record::Voxels {
                 stack: key(),
@@ -378,46 +230,19 @@ mod tests {
                 edited: false,
                 slices: vec![(1, vec![(5, 2)])],
             },
-            Record::Unsaved { stack: key(), gestures: 2 },
+            Record::Unsaved { stack: key(), gestures: 2, annotations: 0 },
         ]
     }
 
     #[test]
-    fn a_torn_last_line_costs_only_that_line() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let mut journal = Journal::new(dir.path());
-        journal.append(&records()).expect("written");
-        let mut text = fs::read(journal.path()).expect("read");
-        // Into the line of the voxels: the count after it, and the end of that line, are gone.
-        text.truncate(text.len() - 90);
-        let torn = dir.path().join("work-1-0.jsonl");
-        fs::write(&torn, &text).expect("written");
-        let r = read(&torn).expect("read");
-        assert_eq!(r.stacks[&key()].segments[0].0.mask.count(), 0);
-        let whole = read(journal.path()).expect("read");
-        assert_eq!(whole.stacks[&key()].segments[0].0.mask.count(), 2);
-        assert!(whole.stacks[&key()].segments[0].0.mask.get([1, 1, 1]));
-        assert_eq!(whole.gestures, 2);
-    }
-
-    #[test]
-    fn saved_work_is_not_offered() {
-        let mut all = records();
-        all.push(Record::Unsaved { stack: key(), gestures: 0 });
-        assert!(!Recovery::replay(all).is_worth_offering());
-    }
-
-    #[test]
-    fn a_damaged_journal_takes_no_memory_and_does_not_fail() {
-        let mut all = records();
-        all.push(Record::Voxels {
-            stack: key(),
-            segment: SegmentId(3),
-            dims: [usize::MAX, 2, 1],
-            edited: true,
-            slices: vec![(0, vec![(0, u32::MAX)])],
-        });
-        let r = Recovery::replay(all);
-        assert_eq!(r.stacks[&key()].segments[0].0.mask.count(), 2);
+    fn journals_of_older_versions_are_read() {
+        for line in [
+            r#"{"record":"unsaved","stack":{"series_uid":"1.2.3","key":""},"gestures":4}"#,
+            r#"{"record":"report_saved"}"#,
+            r#"{"record":"opened","paths":["/a"]}"#,
+            r#"{"record":"report","document":{"sections":[]}}"#,
+        ] {
+            serde_json::from_str::<Record>(line).expect(line);
+        }
     }
 }

@@ -11,10 +11,13 @@ pub mod document;
 pub mod event;
 pub mod findings;
 pub mod folders;
+mod gesture;
 pub mod ids;
 pub mod jobs;
 pub mod journal;
 pub mod library;
+#[cfg(test)]
+mod made_up;
 pub mod models;
 pub mod problem;
 mod session;
@@ -22,11 +25,11 @@ pub mod settings;
 mod worker;
 pub mod workspace;
 
-pub use apply::segment::volume_unit;
+pub use apply::segment::amount;
 pub use apply::view::presets;
 pub use command::Command;
 pub use document::Document;
-pub use event::{Effect, JobEvent};
+pub use event::{Effect, JobEvent, PixelNote};
 pub use ids::{AnnotationId, JobId, StackId, StackKey};
 pub use jobs::{Jobs, Places};
 pub use library::{Library, LoadState, OpenStack, OpenStudy};

@@ -1,5 +1,6 @@
 //! The open studies and their stacks: what the study list shows and the viewports draw from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,8 +8,10 @@ use glam::DVec3;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
 use lightbox_core::{Frame, PatientPos, Plane, Volume, VolumeGeometry, Window};
-use lightbox_dicom::{Patient, Series, Skipped, Stack, Study, Warning};
+use lightbox_dicom::seg::{LABEL_MAP_STORAGE, SEGMENTATION_STORAGE};
+use lightbox_dicom::{Patient, Series, Skipped, Source, Stack, Study, Warning};
 
+use crate::event::PixelNote;
 use crate::ids::{StackId, StackKey};
 
 /// An open study.
@@ -22,10 +25,14 @@ pub struct OpenStudy {
     pub time: String,
     /// Study Description.
     pub description: String,
+    /// Accession Number.
+    pub accession: String,
     /// Whom it shows.
     pub patient: Patient,
     /// Its stacks in list order.
     pub stacks: Vec<StackId>,
+    /// Segmentations that lie among its files, with the description of their series.
+    pub masks: Vec<(String, Source)>,
 }
 
 /// How far a stack's pixels are.
@@ -77,6 +84,8 @@ pub struct OpenStack {
     pub thumbnail: Option<Arc<Thumbnail>>,
     /// The window that the stack opens with, once it is known.
     pub default_window: Option<Window>,
+    /// Loaded frames whose pixels were damaged, with what is wrong.
+    pub pixel_notes: BTreeMap<usize, PixelNote>,
 }
 
 impl OpenStack {
@@ -99,6 +108,7 @@ impl OpenStack {
             revision: 0,
             thumbnail: None,
             default_window,
+            pixel_notes: BTreeMap::new(),
         }
     }
 
@@ -111,8 +121,8 @@ impl OpenStack {
     /// The frame of reference; stacks without one have their own, so that they are linked to nothing else.
     #[must_use]
     pub fn frame_of_reference(&self) -> String {
-        if self.in_patient && !self.series.frame_of_reference.is_empty() {
-            self.series.frame_of_reference.clone()
+        if self.in_patient && !self.info.frame_of_reference.is_empty() {
+            self.info.frame_of_reference.clone()
         } else {
             format!("{} {}", self.key.series_uid, self.key.key)
         }
@@ -177,7 +187,7 @@ impl OpenStack {
     /// How millimetres are known.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
-        if self.in_patient { Calibration::Patient } else { self.info.calibration }
+        self.info.calibration
     }
 
     /// Name for lists: series description, else modality and number.
@@ -292,14 +302,23 @@ impl Library {
                     date: study.date,
                     time: study.time,
                     description: study.description,
+                    accession: study.accession,
                     patient: study.patient,
                     stacks: Vec::new(),
+                    masks: Vec::new(),
                 });
                 self.studies.len() - 1
             }
         };
         for mut series in study.series {
             let stacks = std::mem::take(&mut series.stacks);
+            let is_mask = |class: &str| [SEGMENTATION_STORAGE, LABEL_MAP_STORAGE].contains(&class);
+            for object in series.objects.iter().filter(|object| is_mask(&object.sop_class_uid)) {
+                let masks = &mut self.studies[at].masks;
+                if masks.iter().all(|(_, source)| *source != object.source) {
+                    masks.push((series.description.clone(), object.source.clone()));
+                }
+            }
             let series = Arc::new(series);
             for stack in stacks {
                 let key = StackKey { series_uid: series.uid.clone(), key: stack.key.clone() };
@@ -317,6 +336,20 @@ impl Library {
             self.studies.remove(at);
         }
         new
+    }
+
+    /// Why files were left out, with how many, the commonest first.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<(&str, usize)> {
+        let mut reasons: Vec<(&str, usize)> = Vec::new();
+        for file in &self.skipped {
+            match reasons.iter_mut().find(|(reason, _)| *reason == file.reason) {
+                Some((_, n)) => *n += 1,
+                None => reasons.push((&file.reason, 1)),
+            }
+        }
+        reasons.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        reasons
     }
 
     /// Closes a study and forgets its pixels. Returns the numbers of its stacks.

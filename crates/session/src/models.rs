@@ -31,6 +31,19 @@ pub enum Fit {
     Unfit(String),
 }
 
+/// Modalities of the standard that are all projections with X-rays.
+const XRAY: [&str; 6] = ["CR", "DX", "DR", "RG", "RF", "XA"];
+
+/// Modalities in words: `an X-ray`, `CT or MR`.
+fn wanted_images(modalities: &[String]) -> String {
+    let is_xray = |m: &String| XRAY.iter().any(|x| m.eq_ignore_ascii_case(x));
+    let mut words: Vec<&str> = modalities.iter().filter(|m| !is_xray(m)).map(String::as_str).collect();
+    if modalities.iter().any(is_xray) {
+        words.insert(0, "an X-ray");
+    }
+    words.join(" or ")
+}
+
 impl ModelInfo {
     /// Whether it suits a stack of a study.
     #[must_use]
@@ -41,7 +54,7 @@ impl ModelInfo {
         let modality = stack.series.modality.as_str();
         let wanted = &self.card.fits.modality;
         if !wanted.is_empty() && !wanted.iter().any(|m| m.eq_ignore_ascii_case(modality)) {
-            return Fit::Unfit(format!("needs {}", wanted.join(" or ")));
+            return Fit::Unfit(format!("needs {}", wanted_images(wanted)));
         }
         let candidate = Candidate {
             modality: Some(modality).filter(|s| !s.is_empty()),

@@ -1,6 +1,8 @@
 //! The single owner of the application's state. Plain data: no handle, no lock, no thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use lightbox_report::ReportDocument;
 use lightbox_report::findings::FindingsFile;
@@ -8,7 +10,7 @@ use lightbox_report::findings::FindingsFile;
 use crate::command::Command;
 use crate::document::Document;
 use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec};
-use crate::ids::{JobId, StackId};
+use crate::ids::{JobId, StackId, StackKey};
 use crate::journal::Recovery;
 use crate::library::Library;
 use crate::models::ModelInfo;
@@ -60,15 +62,13 @@ pub struct JobInfo {
     pub cancelling: bool,
 }
 
-/// The report and its findings.
+/// The report on a study and its findings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReportState {
     /// The sentences; empty while nothing was drafted or written.
     pub document: ReportDocument,
     /// The findings behind them.
     pub findings: FindingsFile,
-    /// Study that it is about.
-    pub study_uid: Option<String>,
     /// Changes since the last save.
     pub unsaved: usize,
     /// File and time of the last save.
@@ -84,12 +84,16 @@ pub struct Session {
     pub workspace: Workspace,
     /// What was drawn, by stack.
     pub documents: BTreeMap<StackId, Document>,
+    /// Files whose masks were loaded.
+    pub loaded_masks: BTreeSet<PathBuf>,
+    /// Wall clock, `HH:MM:SS`, as whoever drives the session told it last; for the history.
+    pub now: String,
     /// Results of models, newest last.
     pub results: Vec<InferResult>,
     /// The models at hand.
     pub models: Vec<ModelInfo>,
-    /// The report.
-    pub report: ReportState,
+    /// The reports, by Study Instance UID; those on closed studies too.
+    pub reports: BTreeMap<String, ReportState>,
     /// Running jobs, oldest first.
     pub jobs: Vec<JobInfo>,
     /// Messages, oldest first.
@@ -98,8 +102,12 @@ pub struct Session {
     pub recovery: Option<Recovery>,
     /// Work to lay onto stacks once they are open again.
     pub(crate) restoring: Option<Recovery>,
-    /// A study with unsaved work was closed; the journal has to stay.
-    pub(crate) closed_unsaved: bool,
+    /// What was drawn on series that are closed. It comes back with them; the journal goes on holding it.
+    pub(crate) closed: BTreeMap<StackKey, Document>,
+    /// The numbers that closed series had, for what jobs still tell about them.
+    pub(crate) was: BTreeMap<StackId, StackKey>,
+    /// A record could not be written: the next one has to bring all work.
+    pub(crate) journal_behind: bool,
     /// Stacks on whose pixels a model waits: (stack, model).
     pub(crate) run_when_open: Vec<(StackId, String)>,
     next_job: u64,
@@ -116,18 +124,50 @@ impl Session {
 
     /// Carries out a command. What has to happen outside the state comes back.
     pub fn apply(&mut self, command: Command) -> Vec<Effect> {
-        crate::apply::apply(self, command)
+        let before = self.drawn();
+        let mut effects = crate::apply::apply(self, command);
+        effects.extend(self.recheck_report(before));
+        crate::apply::keep::catch_up(self, effects)
     }
 
     /// Takes what a job tells. Events of jobs that are over are dropped, but for results that cannot hurt.
     pub fn on_event(&mut self, event: JobEvent) -> Vec<Effect> {
-        crate::apply::events::on_event(self, event)
+        let before = self.drawn();
+        let mut effects = crate::apply::events::on_event(self, event);
+        effects.extend(self.recheck_report(before));
+        crate::apply::keep::catch_up(self, effects)
+    }
+
+    /// Changes with whatever is drawn or measured on any stack.
+    fn drawn(&self) -> (usize, u64) {
+        (self.documents.len(), self.documents.values().map(|d| d.revision).sum())
+    }
+
+    /// Holds the reports against the image once a change of it is whole, not at each point of a stroke.
+    fn recheck_report(&mut self, before: (usize, u64)) -> Vec<Effect> {
+        if self.drawn() == before || self.documents.values().any(|d| d.stroke.is_some()) {
+            return Vec::new();
+        }
+        crate::apply::report::recheck(self)
     }
 
     /// The document of a stack, if anything was drawn on it.
     #[must_use]
     pub fn document(&self, stack: StackId) -> Option<&Document> {
         self.documents.get(&stack)
+    }
+
+    /// The study whose report is shown: that of the stack in the active viewport.
+    #[must_use]
+    pub fn report_study(&self) -> Option<&str> {
+        Some(self.library.study_of(self.active_stack()?)?.uid.as_str())
+    }
+
+    /// The report on the study in the active viewport; a blank one while nothing was written on it.
+    #[must_use]
+    pub fn report(&self) -> &ReportState {
+        static BLANK: LazyLock<ReportState> = LazyLock::new(ReportState::default);
+        self.report_study().and_then(|uid| self.reports.get(uid)).unwrap_or(&BLANK)
     }
 
     /// The crosshair, where it lies in the space of a stack.
@@ -161,7 +201,8 @@ impl Session {
     /// Whether work of a person is not saved anywhere but in the journal.
     #[must_use]
     pub fn has_unsaved_work(&self) -> bool {
-        self.closed_unsaved || self.report.unsaved > 0 || self.documents.values().any(Document::has_unsaved_work)
+        self.documents.values().chain(self.closed.values()).any(Document::has_unsaved_work)
+            || self.reports.values().any(|r| r.unsaved > 0)
     }
 
     /// The job with this number, if it runs.

@@ -1,9 +1,11 @@
 //! What of the workspace comes back at the next start.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{
-    BrushSettings, Layout, MaskStyle, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool, Workspace,
+    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool, Workspace,
 };
 
 /// The kept part, versioned: what a newer version does not know is left at its default.
@@ -15,11 +17,13 @@ struct Settings {
     linked: bool,
     tool: Tool,
     brush: BrushSettings,
+    overwrite: Overwrite,
     masks: MaskStyle,
     panel: Option<PanelTab>,
     study_list: StudyListMode,
     text: TextLevel,
     theme: ThemeChoice,
+    recent: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -36,11 +40,13 @@ impl Settings {
             linked: w.linked,
             tool: w.tool,
             brush: w.brush,
+            overwrite: w.overwrite,
             masks: MaskStyle { hidden: false, ..w.masks },
             panel: w.panel,
             study_list: w.study_list,
             text: w.text,
             theme: w.theme,
+            recent: w.recent.clone(),
         }
     }
 }
@@ -58,11 +64,13 @@ pub fn restore(workspace: &mut Workspace, text: &str) {
         workspace.linked = s.linked;
         workspace.tool = s.tool;
         workspace.brush = s.brush;
+        workspace.overwrite = s.overwrite;
         workspace.masks = s.masks;
         workspace.panel = s.panel;
         workspace.study_list = s.study_list;
         workspace.text = s.text;
         workspace.theme = s.theme;
+        workspace.recent = s.recent;
     }
 }
 

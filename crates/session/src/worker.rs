@@ -52,26 +52,44 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
         JobSpec::Infer(spec) => infer::infer(cx, *spec),
         JobSpec::SaveSeg(spec) => masks::save(cx, &spec),
         JobSpec::LoadSeg { path, stacks } => masks::load(cx, path, &stacks),
-        JobSpec::SaveText { path, text } => {
+        JobSpec::SaveText { path, text, study, changes } => {
             write_atomically(&path, text.as_bytes()).map_err(|e| End::Failed(write_failure(&e)))?;
-            cx.send(EventKind::TextSaved(path));
+            cx.send(EventKind::TextSaved { path, study, changes });
             Ok(())
         }
         JobSpec::FindRecovery => {
-            let found = crate::journal::find(&cx.places.journal, &cx.own_journal());
-            cx.send(EventKind::Recovery(found.map(Box::new)));
+            offer(cx, &[]);
             Ok(())
         }
         JobSpec::DiscardRecovery(journal) => {
             if journal != cx.own_journal() {
                 fs::remove_file(&journal)?;
             }
-            // An older one may be waiting behind it.
-            let found = crate::journal::find(&cx.places.journal, &cx.own_journal());
-            cx.send(EventKind::Recovery(found.map(Box::new)));
+            offer(cx, &[]);
+            Ok(())
+        }
+        JobSpec::RetireJournal { journal, left } => {
+            // Until all of it is in our own journal, the old one is the only place where the work is safe.
+            if !cx.journal_is_whole() || journal == cx.own_journal() {
+                return Ok(());
+            }
+            if left.is_empty() {
+                fs::remove_file(&journal)?;
+            } else {
+                write_atomically(&journal, &crate::journal::to_lines(&left)?)?;
+            }
+            offer(cx, &[&journal]);
             Ok(())
         }
     }
+}
+
+/// Looks for work that a killed session left; an older one may be waiting behind one that is done with.
+fn offer(cx: &JobCx, except: &[&Path]) {
+    let own = cx.own_journal();
+    let except: Vec<&Path> = except.iter().copied().chain([own.as_path()]).collect();
+    let found = crate::journal::find(&cx.places.journal, &except);
+    cx.send(EventKind::Recovery(found.map(Box::new)));
 }
 
 fn models(cx: &JobCx) -> Vec<ModelInfo> {

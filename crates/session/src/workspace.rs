@@ -1,5 +1,7 @@
 //! What is on the screen and in the hand: layout, viewports, tool. Plain data, saved and restored.
 
+use std::path::PathBuf;
+
 use lightbox_core::{PatientPos, Plane, Window};
 use serde::{Deserialize, Serialize};
 
@@ -202,6 +204,43 @@ pub struct BrushSettings {
     pub ball: bool,
 }
 
+/// Which segments lose the voxels that the brush paints. Locked ones never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Overwrite {
+    /// All that are not locked.
+    #[default]
+    Unlocked,
+    /// Those of them that are shown.
+    Visible,
+    /// None: segments may overlap.
+    Nothing,
+}
+
+impl Overwrite {
+    /// All, in menu order.
+    pub const ALL: [Self; 3] = [Self::Unlocked, Self::Visible, Self::Nothing];
+
+    /// Name as shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unlocked => "Unlocked",
+            Self::Visible => "Visible",
+            Self::Nothing => "Nothing",
+        }
+    }
+
+    /// Whether a segment that is not locked loses voxels.
+    #[must_use]
+    pub fn takes_from(self, segment: &lightbox_core::Segment) -> bool {
+        match self {
+            Self::Unlocked => true,
+            Self::Visible => segment.visible,
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// How masks are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MaskStyle {
@@ -232,6 +271,8 @@ pub struct Workspace {
     pub tool: Tool,
     /// Brush and eraser.
     pub brush: BrushSettings,
+    /// What the brush takes from other segments.
+    pub overwrite: Overwrite,
     /// Masks.
     pub masks: MaskStyle,
     /// Open tab of the right panel; `None` shows the rail.
@@ -242,7 +283,12 @@ pub struct Workspace {
     pub text: TextLevel,
     /// Theme.
     pub theme: ThemeChoice,
+    /// What was opened last, the newest first.
+    pub recent: Vec<PathBuf>,
 }
+
+/// How much of what was opened is remembered.
+const RECENT: usize = 8;
 
 impl Default for Workspace {
     fn default() -> Self {
@@ -255,16 +301,25 @@ impl Default for Workspace {
             crosshair: None,
             tool: Tool::default(),
             brush: BrushSettings { radius_mm: 4.0, ball: false },
+            overwrite: Overwrite::default(),
             masks: MaskStyle { fill: None, outline: true, hidden: false },
             panel: None,
             study_list: StudyListMode::default(),
             text: TextLevel::default(),
             theme: ThemeChoice::default(),
+            recent: Vec::new(),
         }
     }
 }
 
 impl Workspace {
+    /// Remembers what was opened.
+    pub fn opened(&mut self, path: PathBuf) {
+        self.recent.retain(|p| *p != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(RECENT);
+    }
+
     /// The active viewport.
     #[must_use]
     pub fn active_view(&self) -> &ViewState {

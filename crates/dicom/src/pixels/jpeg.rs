@@ -71,9 +71,15 @@ fn dct(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
 }
 
 fn dct_12(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
-    if m.samples != 1 {
-        return Err("colour of 12 bits is not read".into());
-    }
+    let colour = m.samples == 3;
+    let ybr = colour && is_ybr(data, m);
+    let told;
+    let data = if colour {
+        told = with_transform(data, ybr)?;
+        told.as_slice()
+    } else {
+        data
+    };
     if matches!(sof.code, 0xC2 | 0xCA) {
         let values = jpeg_progressive::decode_12(data, m)?;
         return Ok(Coded { pattern: Pattern::U16(values), components: 1, is_rgb: true, note: None });
@@ -85,9 +91,31 @@ fn dct_12(data: &[u8], sof: Sof, m: &ImageModule) -> Result<Coded, String> {
             Err(_) => return Err(first.to_string()),
         },
     };
-    if image.data.len() != m.pixels() {
+    if image.data.len() != m.pixels() * m.samples {
         return Err("it unpacks to another size than it says".into());
     }
     let values = image.data.into_iter().map(|v| v as u16).collect();
-    Ok(Coded { pattern: Pattern::U16(values), components: 1, is_rgb: true, note })
+    Ok(Coded { pattern: Pattern::U16(values), components: m.samples, is_rgb: true, note })
+}
+
+/// The stream with an Adobe segment that says whether its colour is YCbCr, in place of those that may say otherwise: the
+/// 12-bit decoder has no other way to be told.
+fn with_transform(data: &[u8], ybr: bool) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(data.len() + 16);
+    out.extend_from_slice(&[0xFF, 0xD8, 0xFF, 0xEE, 0, 14]);
+    out.extend_from_slice(b"Adobe");
+    out.extend_from_slice(&[0, 100, 0, 0, 0, 0, u8::from(ybr)]);
+    let mut at = 2;
+    while let Some(&[0xFF, code, high, low]) = data.get(at..at + 4).and_then(|s| <&[u8; 4]>::try_from(s).ok()) {
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+        match code {
+            0xE0 | 0xEE => {}
+            // From the frame header on everything is kept.
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCF => break,
+            _ => out.extend_from_slice(data.get(at..end).ok_or("it is cut off")?),
+        }
+        at = end;
+    }
+    out.extend_from_slice(data.get(at..).ok_or("it is cut off")?);
+    Ok(out)
 }

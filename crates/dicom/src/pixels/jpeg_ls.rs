@@ -110,6 +110,7 @@ struct RunContext {
 }
 
 /// Bits of the scan; after a byte FF only seven bits of the next one count (A.1).
+#[derive(Clone, Copy)]
 struct Bits<'a> {
     data: &'a [u8],
     at: usize,
@@ -122,6 +123,30 @@ struct Bits<'a> {
 impl Bits<'_> {
     #[inline]
     fn refill(&mut self) {
+        // Eight bytes without an FF are taken as they are. Bits of the last one that do not fit are those that the next
+        // refill puts at the same place.
+        if !self.after_ff
+            && let Some(word) = self.data.get(self.at..).and_then(|d| d.first_chunk::<8>())
+        {
+            let word = u64::from_be_bytes(*word);
+            let no_ff = (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 == 0;
+            if no_ff {
+                self.hold |= word >> self.have;
+                let bytes = (63 - self.have) / 8;
+                self.have += bytes * 8;
+                self.at += bytes as usize;
+                return;
+            }
+        }
+        self.refill_slowly();
+    }
+
+    #[cold]
+    fn refill_slowly(&mut self) {
+        // Bits beyond those that are held may be left of a quick refill.
+        if self.have < 64 {
+            self.hold &= !(u64::MAX >> self.have);
+        }
         while self.have <= 55 {
             let next = self.data.get(self.at).copied();
             match next {
@@ -157,24 +182,25 @@ impl Bits<'_> {
         v
     }
 
-    /// Limited-length Golomb code (A.5.3).
-    #[inline]
-    fn golomb(&mut self, k: u32, limit: u32, qbpp: u32) -> Result<i32, String> {
-        // At most `limit - qbpp - 1` zeros and a one: 56 bits for the coarsest near-lossless code, which a refill gives.
-        if self.have < limit - qbpp {
+    /// Limited-length Golomb code (A.5.3); `None` where it is longer than it may be.
+    #[inline(always)]
+    fn golomb(&mut self, k: u32, limit: u32, qbpp: u32) -> Option<i32> {
+        // Nearly every code is shorter than 32 bits; the longest has 63, which a refill after the zeros gives.
+        if self.have < 32 {
             self.refill();
         }
         let mut zeros = self.hold.leading_zeros();
         if zeros >= self.have {
-            // Longer than what is held; codes have at most `limit` bits, so this happens at the end or in nonsense.
-            zeros = self.have;
+            self.refill();
+            // Still longer than what is held: this happens at the end or in nonsense.
+            zeros = self.hold.leading_zeros().min(self.have);
         }
         if zeros > limit {
-            return Err("a code is longer than it may be".into());
+            return None;
         }
-        self.hold = if zeros == 63 { 0 } else { self.hold << (zeros + 1) };
+        self.hold = (self.hold << zeros) << 1;
         self.have = self.have.saturating_sub(zeros + 1);
-        if zeros < limit - qbpp - 1 { Ok(((zeros as i32) << k) + self.take(k)) } else { Ok(self.take(qbpp) + 1) }
+        Some(if zeros < limit - qbpp - 1 { ((zeros as i32) << k) + self.take(k) } else { self.take(qbpp) + 1 })
     }
 
     fn exhausted(&self) -> bool {
@@ -182,10 +208,75 @@ impl Bits<'_> {
     }
 }
 
+const TOO_LONG: &str = "a code is longer than it may be";
+
+/// The least k with `n << k >= a`, at most 24 (A.5.1). Both are positive.
+#[inline(always)]
+fn golomb_k(n: i32, a: i32) -> u32 {
+    let k = n.leading_zeros().saturating_sub(a.leading_zeros());
+    (k + u32::from((i64::from(n) << k) < i64::from(a))).min(24)
+}
+
+/// Regular mode (A.4 to A.6); `None` where a code cannot be.
+#[inline(always)]
+fn regular<const LOSSLESS: bool>(
+    p: &Parameters,
+    bits: &mut Bits<'_>,
+    contexts: &mut [Context; 512],
+    [q, a, b, c]: [i32; 4],
+) -> Option<i32> {
+    let near = if LOSSLESS { 0 } else { p.near };
+    let sign = (q >> 31) | 1;
+    let x = &mut contexts[q.unsigned_abs() as usize & 511];
+    let edge = if c >= a.max(b) {
+        a.min(b)
+    } else if c <= a.min(b) {
+        a.max(b)
+    } else {
+        a + b - c
+    };
+    let prediction = (edge + sign * x.c).clamp(0, p.max);
+    let k = golomb_k(x.n, x.a);
+    let mapped = bits.golomb(k, p.limit, p.qbpp)?;
+    // Even: half of it; odd: the negative of what is above the half. Turned around where the errors lean (A.5.2).
+    let turned = LOSSLESS && k == 0 && 2 * x.b <= -x.n;
+    let error = (mapped >> 1) ^ -(mapped & 1) ^ -i32::from(turned);
+    if error.abs() > 65_535 {
+        return None;
+    }
+    x.b += error * (2 * near + 1);
+    x.a += error.abs();
+    if x.n == p.reset {
+        x.a >>= 1;
+        x.b >>= 1;
+        x.n >>= 1;
+    }
+    x.n += 1;
+    if x.b <= -x.n {
+        x.b = (x.b + x.n).max(1 - x.n);
+        x.c = (x.c - 1).max(-128);
+    } else if x.b > 0 {
+        x.b = (x.b - x.n).min(0);
+        x.c = (x.c + 1).min(127);
+    }
+    Some(if LOSSLESS {
+        let mut v = prediction + sign * error;
+        if v < 0 {
+            v += p.range;
+        } else if v > p.max {
+            v -= p.range;
+        }
+        v.clamp(0, p.max)
+    } else {
+        p.reconstruct(prediction, sign * error)
+    })
+}
+
 struct Decoder<'a> {
     p: Parameters,
     bits: Bits<'a>,
-    contexts: Vec<Context>,
+    /// 365 of them; the rest is there so that every index of nine bits is inside.
+    contexts: Box<[Context; 512]>,
     runs: [RunContext; 2],
     /// Quantised gradients by difference + max.
     quantised: Vec<i8>,
@@ -198,7 +289,7 @@ impl<'a> Decoder<'a> {
         Self {
             p,
             bits: Bits { data, at, hold: 0, have: 0, after_ff: false, over: 0 },
-            contexts: vec![Context { a, b: 0, c: 0, n: 1 }; 365],
+            contexts: Box::new([Context { a, b: 0, c: 0, n: 1 }; 512]),
             runs: [RunContext { a, n: 1, negative: 0 }; 2],
             quantised,
         }
@@ -209,51 +300,12 @@ impl<'a> Decoder<'a> {
         i32::from(self.quantised[(d + self.p.max) as usize])
     }
 
-    /// Regular mode (A.4 to A.6).
-    #[inline]
-    fn regular(&mut self, q: i32, a: i32, b: i32, c: i32) -> Result<i32, String> {
-        let p = self.p;
-        let (sign, index) = if q < 0 { (-1, (-q) as usize) } else { (1, q as usize) };
-        let x = &mut self.contexts[index];
-        let edge = if c >= a.max(b) {
-            a.min(b)
-        } else if c <= a.min(b) {
-            a.max(b)
+    fn regular(&mut self, q: i32, a: i32, b: i32, c: i32) -> Option<i32> {
+        if self.p.near == 0 {
+            regular::<true>(&self.p, &mut self.bits, &mut self.contexts, [q, a, b, c])
         } else {
-            a + b - c
-        };
-        let prediction = (edge + sign * x.c).clamp(0, p.max);
-        let mut k = 0;
-        while x.n << k < x.a && k < 24 {
-            k += 1;
+            regular::<false>(&self.p, &mut self.bits, &mut self.contexts, [q, a, b, c])
         }
-        let mapped = self.bits.golomb(k, p.limit, p.qbpp)?;
-        let error = if p.near == 0 && k == 0 && 2 * x.b <= -x.n {
-            if mapped & 1 == 1 { (mapped - 1) / 2 } else { -(mapped / 2) - 1 }
-        } else if mapped & 1 == 0 {
-            mapped / 2
-        } else {
-            -((mapped + 1) / 2)
-        };
-        if error.abs() > 65_535 {
-            return Err("an error is larger than it may be".into());
-        }
-        x.b += error * (2 * p.near + 1);
-        x.a += error.abs();
-        if x.n == p.reset {
-            x.a >>= 1;
-            x.b >>= 1;
-            x.n >>= 1;
-        }
-        x.n += 1;
-        if x.b <= -x.n {
-            x.b = (x.b + x.n).max(1 - x.n);
-            x.c = (x.c - 1).max(-128);
-        } else if x.b > 0 {
-            x.b = (x.b - x.n).min(0);
-            x.c = (x.c + 1).min(127);
-        }
-        Ok(p.reconstruct(prediction, sign * error))
     }
 
     /// Run length in pixels, at most `room` (A.7.1). `true`: broken off by another sample.
@@ -281,14 +333,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// The error of the sample that breaks a run (A.7.2).
-    fn interruption(&mut self, kind: usize, run_index: usize) -> Result<i32, String> {
+    fn interruption(&mut self, kind: usize, run_index: usize) -> Option<i32> {
         let p = self.p;
         let x = self.runs[kind];
         let temp = if kind == 0 { x.a } else { x.a + (x.n >> 1) };
-        let mut k = 0;
-        while x.n << k < temp && k < 24 {
-            k += 1;
-        }
+        let k = golomb_k(x.n, temp);
         let mapped = self.bits.golomb(k, p.limit - J[run_index] - 1, p.qbpp)?;
         let t = mapped + kind as i32;
         let map = t & 1;
@@ -306,21 +355,52 @@ impl<'a> Decoder<'a> {
             x.negative >>= 1;
         }
         x.n += 1;
-        Ok(error)
+        Some(error)
     }
 
-    /// One line of one component. `above` and `here` have a margin of one on both sides.
-    fn line(&mut self, above: &[i32], here: &mut [i32], run_index: &mut usize) -> Result<(), String> {
+    /// One line of one component, apart from the rest so that its variables stay in registers. `above` and `here` have a margin of one on both sides.
+    #[inline(never)]
+    fn line<const LOSSLESS: bool>(
+        &mut self,
+        above: &[i32],
+        here: &mut [i32],
+        run_index: &mut usize,
+    ) -> Result<(), String> {
         let near = self.p.near;
         let columns = here.len() - 2;
+        // So that the compiler sees that every index below is inside.
+        let above = &above[..columns + 2];
         let mut x = 1;
+        let (mut a, mut b, mut c) = (here[0], above[1], above[0]);
         while x <= columns {
-            let (a, b, c, d) = (here[x - 1], above[x], above[x - 1], above[x + 1]);
-            let q = 81 * self.gradient(d - b) + 9 * self.gradient(b - c) + self.gradient(c - a);
-            if q != 0 {
-                here[x] = self.regular(q, a, b, c)?;
+            // The samples outside of runs, with what they need in registers.
+            let (p, max, mut bits) = (self.p, self.p.max, self.bits);
+            let (quantised, contexts) = (self.quantised.as_slice(), &mut *self.contexts);
+            let gradient = |d: i32| quantised.get((d + max) as usize).copied().map_or(0, i32::from);
+            let mut broken = false;
+            while x <= columns {
+                let d = above[x + 1];
+                let q = 81 * gradient(d - b) + 9 * gradient(b - c) + gradient(c - a);
+                if q == 0 {
+                    break;
+                }
+                match regular::<LOSSLESS>(&p, &mut bits, contexts, [q, a, b, c]) {
+                    Some(v) => a = v,
+                    None => {
+                        broken = true;
+                        break;
+                    }
+                }
+                here[x] = a;
+                (c, b) = (b, d);
                 x += 1;
-                continue;
+            }
+            self.bits = bits;
+            if broken {
+                return Err(TOO_LONG.into());
+            }
+            if x > columns {
+                break;
             }
             let room = columns + 1 - x;
             let (length, broken) = self.run_length(run_index, room);
@@ -330,17 +410,20 @@ impl<'a> Decoder<'a> {
             here[x..x + length].fill(a);
             x += length;
             if !broken {
-                continue;
+                // The line ends with the run.
+                break;
             }
-            let b = above[x];
-            let kind = usize::from((a - b).abs() <= near);
-            let error = self.interruption(kind, *run_index)?;
-            here[x] = if kind == 1 {
+            let over = above[x];
+            let kind = usize::from((a - over).abs() <= near);
+            let error = self.interruption(kind, *run_index).ok_or(TOO_LONG)?;
+            a = if kind == 1 {
                 self.p.reconstruct(a, error)
             } else {
-                self.p.reconstruct(b, if a > b { -error } else { error })
+                self.p.reconstruct(over, if a > over { -error } else { error })
             };
+            here[x] = a;
             *run_index = run_index.saturating_sub(1);
+            (c, b) = (over, above[x + 1]);
             x += 1;
         }
         Ok(())
@@ -367,7 +450,7 @@ impl<'a> Decoder<'a> {
             if q[..n].iter().any(|q| *q != 0) {
                 for c in 0..n {
                     let (a, b, d) = (here[c][x - 1], above[c][x], above[c][x - 1]);
-                    here[c][x] = self.regular(q[c], a, b, d)?;
+                    here[c][x] = self.regular(q[c], a, b, d).ok_or(TOO_LONG)?;
                 }
                 x += 1;
                 continue;
@@ -387,7 +470,7 @@ impl<'a> Decoder<'a> {
             }
             for c in 0..n {
                 let (a, b) = (here[c][x - 1], above[c][x]);
-                let error = self.interruption(0, *run_index)?;
+                let error = self.interruption(0, *run_index).ok_or(TOO_LONG)?;
                 here[c][x] = self.p.reconstruct(b, if a > b { -error } else { error });
             }
             *run_index = run_index.saturating_sub(1);
@@ -487,7 +570,11 @@ fn scan(
             decoder.line_of_samples(&above, &mut here, &mut run_index[0])?;
         } else {
             for c in 0..k {
-                decoder.line(&above[c], &mut here[c], &mut run_index[c])?;
+                if decoder.p.near == 0 {
+                    decoder.line::<true>(&above[c], &mut here[c], &mut run_index[c])?;
+                } else {
+                    decoder.line::<false>(&above[c], &mut here[c], &mut run_index[c])?;
+                }
             }
         }
         for (c, &component) in components.iter().enumerate() {

@@ -38,16 +38,39 @@ pub(crate) fn decode(
         return Err(format!("{} bytes cannot hold an image of {} bytes", data.len(), pixels * expected));
     }
     let mut out = vec![0; pixels * expected];
-    let mut missing = 0;
+    let (mut missing, mut ragged) = (0, false);
     for s in 0..count {
         // Segments go from the most significant byte to the least, sample by sample (G.2).
         let (sample, byte) = (s / bytes_per_sample, bytes_per_sample - 1 - s % bytes_per_sample);
         let first = sample * bytes_per_sample + byte;
-        let n = unpack(&data[bounds[s]..bounds[s + 1]], &mut out, first, expected, pixels);
+        let segment = &data[bounds[s]..bounds[s + 1]];
+        let n = unpack(segment, &mut out, first, expected, pixels);
         missing += pixels - n;
+        ragged |= n == pixels && ends_within_a_run(segment);
+    }
+    if ragged && missing == 0 {
+        return Ok((out, Some("the RLE data ends within a run".into())));
     }
     let note = (missing > 0).then(|| format!("{missing} of {} bytes are missing from the RLE data", out.len()));
     Ok((out, note))
+}
+
+/// Whether a segment ends with the control byte of a run whose byte is missing. A zero at the end is its padding (G.3.1).
+fn ends_within_a_run(segment: &[u8]) -> bool {
+    let mut i = 0;
+    while let Some(&control) = segment.get(i) {
+        let control = control as i8;
+        let next = match control {
+            0.. => i + 2 + control as usize,
+            i8::MIN => i + 1,
+            _ => i + 2,
+        };
+        if next > segment.len() {
+            return control < 0;
+        }
+        i = next;
+    }
+    false
 }
 
 /// Unpacks one segment into every `step`th byte from `first`; returns how many of `pixels` there were.

@@ -68,6 +68,31 @@ pub(super) fn put_algorithm(item: &mut InMemDicomObject, origin: &MaskOrigin) {
 
 const WEIGHTS: &str = "weights sha256=";
 
+/// What follows the model's name in the Segment Description of a mask that nobody took as a finding, and of one that a
+/// reader took. The standard has no attribute for it.
+const RESULT_OF: &str = "Result of ";
+const NOT_CONFIRMED: &str = ", not confirmed by a reader.";
+const CONFIRMED: &str = ", confirmed by a reader.";
+
+/// The sentence of the Segment Description that says whether a reader confirmed a model's mask; none for a reader's own.
+pub(super) fn confirmation(origin: &MaskOrigin, confirmed: bool) -> Option<String> {
+    let MaskOrigin::Model { model, .. } = origin else { return None };
+    Some(format!("{RESULT_OF}{model}{}", if confirmed { CONFIRMED } else { NOT_CONFIRMED }))
+}
+
+/// Splits that sentence off a Segment Description: what stands before it, and whether it says that a reader confirmed.
+pub(super) fn read_confirmation(description: &str) -> (&str, Option<bool>) {
+    let told = if description.ends_with(NOT_CONFIRMED) {
+        false
+    } else if description.ends_with(CONFIRMED) {
+        true
+    } else {
+        return (description, None);
+    };
+    let before = description.rfind(RESULT_OF).map_or("", |at| description[..at].trim_end());
+    (before, Some(told))
+}
+
 /// Who made a segment, and whether a person changed it.
 pub(super) fn read_origin(item: &InMemDicomObject) -> (MaskOrigin, bool) {
     let kind = item.text(Tag(0x0062, 0x0008)).to_ascii_uppercase();

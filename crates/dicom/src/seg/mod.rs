@@ -14,9 +14,10 @@ mod write;
 pub use crate::compose::WriteFault;
 use crate::error::Fault;
 
+pub use place::Belonging;
 pub use read::{SegFile, SegKind, read};
 pub use reference::SegReference;
-pub use write::write;
+pub use write::{write, write_confirmed};
 
 /// Segmentation Storage.
 pub const SEGMENTATION_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.66.4";

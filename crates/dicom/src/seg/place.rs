@@ -45,7 +45,36 @@ impl SegError {
     }
 }
 
+/// How surely a segmentation belongs to a series, surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Belonging {
+    /// It names the images of the series.
+    Images,
+    /// It names the series.
+    Series,
+    /// It lies in the same frame of reference.
+    Place,
+    /// Nothing tells so.
+    Unknown,
+}
+
 impl SegFile {
+    /// How surely it belongs to a stack. Several phases of one series have the same place: the images decide.
+    #[must_use]
+    pub fn belongs(&self, stack: &Stack) -> Belonging {
+        let Ok(target) = Target::from_stack(stack) else { return Belonging::Unknown };
+        let images = target.lookup();
+        if self.frames.iter().any(|f| f.source_in(&images).is_some()) {
+            Belonging::Images
+        } else if self.referenced_series.contains(&target.series_uid) {
+            Belonging::Series
+        } else if !self.frame_of_reference.is_empty() && self.frame_of_reference == target.frame_of_reference {
+            Belonging::Place
+        } else {
+            Belonging::Unknown
+        }
+    }
+
     /// The segments as masks on the images of a stack: by position where mask and series share a frame of reference, else
     /// by the images that the mask names. Rows and columns may run another way than the series' (also across its slices);
     /// each pixel must fall on a pixel.
@@ -55,6 +84,13 @@ impl SegFile {
     /// images.
     pub fn place_on(&self, stack: &Stack) -> Result<Vec<Segment>, SegError> {
         self.place(&Target::from_stack(stack)?)
+    }
+
+    /// The segments, by the numbers that [`SegFile::place_on`] gives them, that a program made and no reader confirmed: those
+    /// that say so, and AUTOMATIC ones of makers that say nothing.
+    #[must_use]
+    pub fn proposed(&self) -> Vec<SegmentId> {
+        self.segments.iter().filter(|s| s.proposed).map(|s| SegmentId(s.number)).collect()
     }
 
     pub(super) fn place(&self, target: &Target) -> Result<Vec<Segment>, SegError> {

@@ -1,6 +1,6 @@
 //! From a segmentation file to bit planes (PS3.3 C.8.20.2), frames where the file places them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,6 +61,8 @@ pub(super) struct Description {
     pub(super) side: Option<Code>,
     pub(super) origin: MaskOrigin,
     pub(super) edited: bool,
+    /// A program made it and no reader confirmed it.
+    pub(super) proposed: bool,
 }
 
 /// One segment on one frame. Frames without a set pixel are left out.
@@ -141,7 +143,7 @@ pub fn read(source: &Source) -> Result<SegFile, SegError> {
         let groups = Groups { own, shared };
         let values = Values(raw.samples);
         let found: Vec<(u32, BitPlane)> = match kind {
-            SegKind::LabelMap => values.labels().map_err(broken)?,
+            SegKind::LabelMap => values.labels(&known, frame, MOST_BYTES - bytes).map_err(broken)?,
             _ => {
                 let number = groups
                     .first(Tag(0x0062, 0x000A))
@@ -158,11 +160,11 @@ pub fn read(source: &Source) -> Result<SegFile, SegError> {
                 continue;
             }
             if !known.contains(&segment) {
-                return Err(broken(format!("frame {} is of segment {segment}, which is not described", frame + 1)));
+                return Err(broken(not_described(frame, segment)));
             }
             bytes += plane.bytes();
             if bytes > MOST_BYTES {
-                return Err(broken("its masks need more than 4 GiB".into()));
+                return Err(broken(TOO_LARGE.into()));
             }
             frames.push(SegFrame { frame, segment, plane: Arc::new(plane), place, sources: sources.clone() });
         }
@@ -207,9 +209,10 @@ fn descriptions(o: &InMemDicomObject) -> Result<Vec<Description>, String> {
         }
         let mut label = item.text(Tag(0x0062, 0x0005));
         let description = item.text(Tag(0x0062, 0x0006));
+        let (long_name, confirmed) = codes::read_confirmation(&description);
         // A name that was too long for a label stands whole in the description.
-        if label.chars().count() >= 60 && description.starts_with(&label) {
-            label = description;
+        if label.chars().count() >= 60 && long_name.starts_with(&label) {
+            label = long_name.to_owned();
         }
         let kind = item.first(Tag(0x0062, 0x000F));
         let meaning = codes::read_code(item, Tag(0x0062, 0x000F));
@@ -226,7 +229,13 @@ fn descriptions(o: &InMemDicomObject) -> Result<Vec<Description>, String> {
             _ => MASK_COLOURS[out.len() % MASK_COLOURS.len()],
         };
         let (origin, edited) = codes::read_origin(item);
-        out.push(Description { number, label, colour, code: meaning.and_then(codes::told), side, origin, edited });
+        // What a program made and nobody touched is nobody's finding unless the file says so.
+        let proposed = match confirmed {
+            Some(confirmed) => !confirmed,
+            None => matches!(origin, MaskOrigin::Model { .. }) && !edited,
+        };
+        let code = meaning.and_then(codes::told);
+        out.push(Description { number, label, colour, code, side, origin, edited, proposed });
     }
     Ok(out)
 }
@@ -284,6 +293,12 @@ impl<'a> Groups<'a> {
     }
 }
 
+const TOO_LARGE: &str = "its masks need more than 4 GiB";
+
+fn not_described(frame: usize, segment: u32) -> String {
+    format!("frame {} is of segment {segment}, which is not described", frame + 1)
+}
+
 struct Values(Raw);
 
 impl Values {
@@ -300,10 +315,18 @@ impl Values {
         }
     }
 
-    /// One plane for each number that occurs, 0 left out.
-    fn labels(&self) -> Result<Vec<(u32, BitPlane)>, String> {
-        fn planes<T: Copy + Into<u32>>(v: &[T]) -> Vec<(u32, BitPlane)> {
+    /// One plane for each number that occurs, 0 left out. Numbers that are not among `known` and planes of more than
+    /// `most_bytes` together end it before they cost memory.
+    fn labels(&self, known: &BTreeSet<u32>, frame: usize, most_bytes: usize) -> Result<Vec<(u32, BitPlane)>, String> {
+        fn planes<T: Copy + Into<u32>>(
+            v: &[T],
+            known: &BTreeSet<u32>,
+            frame: usize,
+            most_bytes: usize,
+        ) -> Result<Vec<(u32, BitPlane)>, String> {
             let mut out: Vec<(u32, BitPlane)> = Vec::new();
+            let mut place: HashMap<u32, usize> = HashMap::new();
+            let mut bytes = 0;
             let mut last = 0;
             for (i, x) in v.iter().enumerate() {
                 let x: u32 = (*x).into();
@@ -312,18 +335,30 @@ impl Values {
                 }
                 // Neighbours mostly bear the same number.
                 if out.get(last).is_none_or(|(n, _)| *n != x) {
-                    last = out.iter().position(|(n, _)| *n == x).unwrap_or_else(|| {
-                        out.push((x, BitPlane::new(v.len())));
-                        out.len() - 1
-                    });
+                    last = match place.get(&x) {
+                        Some(at) => *at,
+                        None => {
+                            if !known.contains(&x) {
+                                return Err(not_described(frame, x));
+                            }
+                            let plane = BitPlane::new(v.len());
+                            bytes += plane.bytes();
+                            if bytes > most_bytes {
+                                return Err(TOO_LARGE.into());
+                            }
+                            out.push((x, plane));
+                            place.insert(x, out.len() - 1);
+                            out.len() - 1
+                        }
+                    };
                 }
                 out[last].1.set(i, true);
             }
-            out
+            Ok(out)
         }
         match &self.0 {
-            Raw::U8(v) => Ok(planes(v)),
-            Raw::U16(v) => Ok(planes(v)),
+            Raw::U8(v) => planes(v, known, frame, most_bytes),
+            Raw::U16(v) => planes(v, known, frame, most_bytes),
             _ => Err("its labels are neither of 8 nor of 16 bits".into()),
         }
     }

@@ -141,6 +141,26 @@ impl SegReference {
         })
     }
 
+    /// Patient and study of the images, for other objects of the same study.
+    pub(crate) fn study_header(&self) -> &InMemDicomObject {
+        &self.header
+    }
+
+    /// Series Instance UID of the images.
+    pub(crate) fn series_uid(&self) -> &str {
+        &self.target.series_uid
+    }
+
+    /// SOP Class and Instance UID of each file of the stack, once.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut last = "";
+        self.target.frames.iter().filter_map(move |frame| {
+            let is_new = frame.sop_instance_uid != last;
+            last = &frame.sop_instance_uid;
+            is_new.then_some((frame.sop_class_uid.as_str(), frame.sop_instance_uid.as_str()))
+        })
+    }
+
     /// Columns, rows and images: what a mask on them must have.
     #[must_use]
     pub fn dims(&self) -> [usize; 3] {

@@ -22,9 +22,25 @@ use crate::compose::{Beside, Compose, clipped, fresh_uid, now_utc, write_file};
 /// there is a place in the patient, by position too. Only then does it take the target's place, so that on any failure an
 /// older file is still whole.
 ///
+/// A model's masks are saved as confirmed by nobody; see [`write_confirmed`].
+///
 /// # Errors
 /// [`SegError`] with one sentence; nothing is overwritten then.
 pub fn write(path: &Path, reference: &SegReference, segments: &[Segment]) -> Result<SegSaved, SegError> {
+    write_confirmed(path, reference, segments, &|_| false)
+}
+
+/// As [`write`], with the model's masks that a reader took as findings: the Segment Description (0062,0006) says of each
+/// whether one did.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_confirmed(
+    path: &Path,
+    reference: &SegReference,
+    segments: &[Segment],
+    confirmed: &dyn Fn(&Segment) -> bool,
+) -> Result<SegSaved, SegError> {
     let dims = reference.dims();
     if let Some(s) = segments.iter().find(|s| s.mask.dims() != dims) {
         return Err(SegError::MaskSize { name: s.name.clone(), mask: s.mask.dims(), images: dims });
@@ -39,7 +55,7 @@ pub fn write(path: &Path, reference: &SegReference, segments: &[Segment]) -> Res
     if frames.is_empty() {
         return Err(SegError::Nothing);
     }
-    let object = compose(reference, segments, &frames)?;
+    let object = compose(reference, segments, &frames, confirmed)?;
 
     let shown = path.display().to_string();
     let failed = |fault| SegError::Write { fault, path: shown.clone() };
@@ -80,6 +96,7 @@ fn compose(
     reference: &SegReference,
     segments: &[Segment],
     frames: &[(usize, usize)],
+    confirmed: &dyn Fn(&Segment) -> bool,
 ) -> Result<InMemDicomObject, SegError> {
     let target = &reference.target;
     let (columns, rows) = (target.columns, target.rows);
@@ -132,7 +149,7 @@ fn compose(
     o.put_u16(Tag(0x0028, 0x0103), 0);
     o.put_text(Tag(0x0062, 0x0001), VR::CS, "BINARY");
     o.put_text(Tag(0x0062, 0x0013), VR::CS, if overlap(segments, target.frames.len()) { "YES" } else { "NO" });
-    o.put_items(Tag(0x0062, 0x0002), segments.iter().zip(1..).map(|(s, n)| segment_item(s, n)).collect());
+    o.put_items(Tag(0x0062, 0x0002), segments.iter().zip(1..).map(|(s, n)| segment_item(s, n, confirmed(s))).collect());
     put_functional_groups(&mut o, reference, frames);
     o.put_value(Tag(0x7FE0, 0x0010), VR::OB, PrimitiveValue::U8(pack(segments, frames, columns * rows)?.into()));
     Ok(o)
@@ -186,15 +203,17 @@ fn overlap(segments: &[Segment], slices: usize) -> bool {
     })
 }
 
-fn segment_item(s: &Segment, number: u16) -> InMemDicomObject {
+fn segment_item(s: &Segment, number: u16, confirmed: bool) -> InMemDicomObject {
     let mut item = InMemDicomObject::new_empty();
     let label = clipped(&s.name, 64);
     let label = if label.is_empty() { format!("Segment {number}") } else { label };
     item.put_code(Tag(0x0062, 0x0003), &codes::category(s.code.as_ref()));
     item.put_u16(Tag(0x0062, 0x0004), number);
     item.put_text(Tag(0x0062, 0x0005), VR::LO, &label);
-    if s.name.chars().count() > 64 {
-        item.put_text(Tag(0x0062, 0x0006), VR::ST, &clipped(&s.name, 1024));
+    let name = (s.name.chars().count() > 64).then(|| clipped(&s.name, 800));
+    let description: Vec<String> = name.into_iter().chain(codes::confirmation(&s.origin, confirmed)).collect();
+    if !description.is_empty() {
+        item.put_text(Tag(0x0062, 0x0006), VR::ST, &clipped(&description.join(" "), 1024));
     }
     item.put_text(Tag(0x0062, 0x0008), VR::CS, s.algorithm_type());
     codes::put_algorithm(&mut item, &s.origin);

@@ -154,3 +154,48 @@ fn loops_of_links_end() {
     assert_eq!(frames(&index), 1);
     assert!(index.skipped.iter().any(|s| s.path.ends_with("self")), "{:?}", index.skipped);
 }
+
+/// A tar archive with a folder, a link and the given members.
+fn tar(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut out = tar::Builder::new(Vec::new());
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    out.append_link(&mut link, "link.dcm", "/etc/passwd").expect("in memory");
+    for (name, data) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        out.append_data(&mut header, name, data.as_slice()).expect("in memory");
+    }
+    out.into_inner().expect("in memory")
+}
+
+#[test]
+fn tar_archives_are_read_packed_or_not_and_cut() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let long = format!("{}/b.dcm", "a".repeat(180));
+    let names = ["study/a.dcm", long.as_str(), "c"];
+    let entries: Vec<(&str, Vec<u8>)> = names.iter().enumerate().map(|(i, n)| (*n, good(i + 1))).collect();
+    let whole = tar(&entries);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&whole).expect("in memory");
+    for bytes in [whole.clone(), packed.finish().expect("in memory")] {
+        let index = scan_bytes(folder.path(), &bytes);
+        assert_eq!(frames(&index), 3);
+        assert_eq!(index.skipped.len(), 1, "{:?}", index.skipped);
+        assert!(index.skipped[0].reason.contains("link"));
+        let opener = Opener::default();
+        for frame in &index.studies[0].series[0].stacks[0].frames {
+            let stored = opener.stored(&frame.source, FrameSelection::All).expect("a slice");
+            let k = frame.instance_number.expect("told") as usize;
+            assert_eq!(stored.bytes, plane(k, 0).iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+        }
+    }
+    // Cut off within the last member: what is there is shown.
+    let cut = scan_bytes(folder.path(), &whole[..whole.len() - 1536]);
+    assert!(frames(&cut) >= 2, "{:?}", cut.skipped);
+    for n in (0..whole.len()).step_by(97) {
+        let _ = scan_bytes(folder.path(), &whole[..n]);
+    }
+}

@@ -210,3 +210,23 @@ fn inflation_has_a_bound() {
     let large = crate::writer::element_with_length(0x0009_1001, "OB", &vec![0; 256 << 20], 256 << 20);
     refused("a data set of 256 MiB", &set(large), "unpacks to more than");
 }
+
+#[test]
+fn twelve_bit_colour_is_read_as_the_header_says() {
+    // Two flat halves, so that nothing but the colour transform changes the values.
+    let rgb: Vec<i16> = (0..256).flat_map(|i| if i < 128 { [4000, 1000, 300] } else { [100, 2000, 3500] }).collect();
+    let colour = |kind: &str| twelve_bits().u16(0x0028_0002, 3).u16(0x0028_0006, 0).text(0x0028_0004, "CS", kind);
+    let stream = libjpeg_turbo_rs::precision::compress_12bit(&rgb, 16, 16, 3, 100, libjpeg_turbo_rs::Subsampling::S444)
+        .expect("an image");
+    let p = opens("12-bit YBR", &file(colour("YBR_FULL"), "1.2.840.10008.1.2.4.51", &[], &[&stream]));
+    assert_eq!((p.samples, p.dtype, p.photometric), (3, "u16", "RGB"));
+    let found: Vec<i16> = p.bytes.chunks(2).map(|c| i16::from_le_bytes([c[0], c[1]])).collect();
+    for (i, (a, b)) in found.iter().zip(&rgb).enumerate() {
+        assert!((a - b).abs() <= 8, "sample {i}: {a} is not {b}");
+    }
+    // Where the header says RGB and no marker contradicts, the components are the colours.
+    let p = opens("12-bit RGB", &file(colour("RGB"), "1.2.840.10008.1.2.4.51", &[], &[&stream]));
+    let first = i16::from_le_bytes([p.bytes[0], p.bytes[1]]);
+    let luma = 0.299 * 4000.0 + 0.587 * 1000.0 + 0.114 * 300.0;
+    assert!((f64::from(first) - luma).abs() < 8.0, "{first} is not {luma}");
+}

@@ -76,6 +76,71 @@ fn a_missing_slice_and_changing_steps_are_told_apart() {
     let (_folder, series) = scanned(&files);
     assert_eq!(kinds(&series), [VaryingSpacing]);
     assert_volume(&series.stacks[0], lattice.affine(&at), &planes(0));
+    // The affine has the mean step; each slice still lies where its header says.
+    let geometry = series.stacks[0].geometry.as_ref().expect("placed");
+    for (k, multiple) in at.into_iter().enumerate() {
+        let found = geometry.to_patient(lightbox_core::VoxelPos::new(0.0, 0.0, k as f64)).0;
+        assert!(found.distance(lattice.position(multiple)) < 1e-9, "slice {k}");
+    }
+}
+
+#[test]
+fn every_stack_of_a_series_has_a_name_of_its_own() {
+    let keys = |files: &[DataSet]| {
+        let (_folder, series) = scanned(files);
+        series.stacks.iter().map(|s| s.key.clone()).collect::<Vec<_>>()
+    };
+    let lattice = Lattice::axial();
+    // Three scouts, and a fourth that is a second sagittal one of another size.
+    let (coronal, sagittal) = (Lattice::new(DVec3::X, -DVec3::Z), Lattice::new(DVec3::Y, -DVec3::Z));
+    let files = [
+        slice(&lattice, 0.0, &plane(0, 0), 1),
+        slice(&coronal, 0.0, &plane(0, 0), 2),
+        slice(&sagittal, 0.0, &plane(0, 0), 3),
+        slice(&sagittal, 0.0, &plane(0, 0)[..COLUMNS * 6], 4),
+    ];
+    assert_eq!(keys(&files), ["", "coronal", "sagittal", "16 x 6"]);
+    // X-rays without a place, of two sizes and two pixel sizes.
+    let flat = |rows: usize, n: usize, mm: f64| {
+        common(rows, COLUMNS, n)
+            .text(0x0008_0060, "CS", "DX")
+            .decimals(0x0018_1164, &[mm, mm])
+            .words(0x7FE0_0010, &plane(0, 0)[..COLUMNS * rows])
+    };
+    assert_eq!(keys(&[flat(ROWS, 1, 0.2), flat(6, 2, 0.2), flat(ROWS, 3, 0.3)]), ["", "16 x 6", "part 2"]);
+    // Two phases in two directions.
+    let timed = |l: &Lattice, time: &str, n: usize| slice(l, n as f64, &plane(n, 0), n).text(0x0020_0100, "IS", time);
+    let mut files = Vec::new();
+    for (n, l) in [&lattice, &coronal].into_iter().enumerate() {
+        for time in ["1", "2"] {
+            files.extend((0..3).map(|k| slice(l, k as f64, &plane(k, 0), 100 * n + k).text(0x0020_0100, "IS", time)));
+        }
+    }
+    let files: Vec<DataSet> =
+        files.into_iter().enumerate().map(|(n, f)| f.text(0x0008_0018, "UI", &format!("2.25.9.{n}"))).collect();
+    assert_eq!(keys(&files), ["time 1", "time 2", "time 1, coronal", "time 2, coronal"]);
+    assert_eq!(keys(&[timed(&lattice, "1", 1)]), [""]);
+}
+
+#[test]
+fn a_place_does_not_bring_a_projection_into_the_patient() {
+    use lightbox_core::measure::Calibration;
+    for (modality, calibration) in [("DX", Calibration::Detector), ("CT", Calibration::Patient)] {
+        let (_folder, series) =
+            scanned(&[slice(&Lattice::axial(), 0.0, &plane(0, 0), 1).text(0x0008_0060, "CS", modality)]);
+        assert_eq!(series.stacks[0].calibration, calibration, "{modality}");
+        assert!(series.stacks[0].geometry.is_some());
+    }
+}
+
+#[test]
+fn stacks_keep_their_own_frame_of_reference() {
+    let lattice = Lattice::axial();
+    let mut files = whole(&lattice, IN_ORDER);
+    files.push(slice(&lattice, 3.0, &plane(3, 0), 11).text(0x0020_0052, "UI", "2.25.11"));
+    let (_folder, series) = scanned(&files);
+    let frames: Vec<_> = series.stacks.iter().map(|s| s.frame_of_reference.as_str()).collect();
+    assert_eq!(frames, ["2.25.10", "2.25.11"]);
 }
 
 #[test]

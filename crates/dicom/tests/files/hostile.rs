@@ -237,3 +237,31 @@ fn names_cannot_steer_a_terminal() {
     let text = lightbox_dicom::header::to_text(&lightbox_dicom::Source::file(&path)).expect("readable");
     assert!(text.contains("[31mREDgnp.exe") && !text.contains(['\u{1b}', '\u{202e}']));
 }
+
+/// A NIfTI-2 header that tells these dimensions, of f64, and `extra` bytes after it.
+fn nifti2(dims: [i64; 3], kind: i16, bits: i16, extra: usize) -> Vec<u8> {
+    let mut h = vec![0; 544 + extra];
+    h[..4].copy_from_slice(&540_i32.to_le_bytes());
+    h[4..12].copy_from_slice(b"n+2\0\r\n\x1a\n");
+    h[12..14].copy_from_slice(&kind.to_le_bytes());
+    h[14..16].copy_from_slice(&bits.to_le_bytes());
+    for (i, n) in [3, dims[0], dims[1], dims[2], 1, 1, 1, 1].into_iter().enumerate() {
+        h[16 + 8 * i..24 + 8 * i].copy_from_slice(&n.to_le_bytes());
+    }
+    h[168..176].copy_from_slice(&544_i64.to_le_bytes());
+    h
+}
+
+#[test]
+fn one_impossible_file_leaves_the_others_in_the_scan() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("good"), image().file(EXPLICIT)).expect("written");
+    std::fs::write(folder.path().join("huge.nii"), nifti2([1 << 61, 1, 1], 64, 64, 64)).expect("written");
+    std::fs::write(folder.path().join("many.nii"), nifti2([1, 1, 20_000_000], 2, 8, 20_000_000)).expect("written");
+    let index = crate::outcome::scanned(folder.path());
+    assert_eq!(index.studies.iter().flat_map(|s| &s.series).map(|s| s.frames).sum::<usize>(), 1);
+    let mut reasons: Vec<_> = index.skipped.iter().map(|s| s.reason.as_str()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons.iter().any(|r| r.contains("20000000 slices")), "{reasons:?}");
+}

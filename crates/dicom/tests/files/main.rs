@@ -3,8 +3,11 @@
 
 mod archives;
 mod codecs;
+mod fuzzed;
 mod geometry;
 mod hostile;
+mod meaning;
+mod mosaics;
 mod outcome;
 mod real;
 mod resample;

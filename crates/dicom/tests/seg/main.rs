@@ -11,12 +11,14 @@ mod truth;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use dicom_core::value::PrimitiveValue;
+use dicom_core::{DataElement, Tag, VR};
 use glam::DVec3;
 use lightbox_core::label::{Code, MASK_COLOURS, Mask, MaskOrigin};
 use lightbox_core::{Segment, SegmentId, VoxelPos};
 use lightbox_dicom::seg::{self, SegError, SegKind, SegReference};
 use lightbox_dicom::{Source, Stack};
-use series::{Lattice, lattices, stack, uid, write_ct, write_multi_frame};
+use series::{Lattice, lattices, put, stack, uid, write_ct, write_multi_frame};
 
 /// Where the cases lie: a folder that is kept where one is named, else one that goes away.
 struct Cases {
@@ -265,6 +267,50 @@ fn a_mask_that_does_not_belong_says_why() {
     std::fs::remove_file(&files[6]).expect("removed");
     let error = file.place_on(&stack(&dir.path().join("short"))).expect_err("shorter").to_string();
     assert!(error.contains("of the mask lies on no image of this series"), "{error}");
+}
+
+#[test]
+fn of_two_series_in_one_place_the_named_one_is_surer() {
+    use lightbox_dicom::seg::Belonging;
+    let dir = tempfile::tempdir().expect("a folder");
+    let axial = lattices().remove(0);
+    let make = |name: &'static str, frame: &str| {
+        write_ct(&dir.path().join(name), name, &axial, frame);
+        stack(&dir.path().join(name))
+    };
+    let (first, second, other) = (make("first", "1.2.3.4"), make("second", "1.2.3.4"), make("other", "1.2.3.5"));
+    let path = dir.path().join("mask.dcm");
+    seg::write(&path, &SegReference::from_stack(&second).expect("DICOM"), &three(axial.dims)).expect("saved");
+    let file = seg::read(&Source::file(&path)).expect("read");
+    assert_eq!(
+        [&first, &second, &other].map(|s| file.belongs(s)),
+        [Belonging::Place, Belonging::Images, Belonging::Unknown]
+    );
+    assert!(Belonging::Images < Belonging::Series && Belonging::Series < Belonging::Place);
+    assert!(file.place_on(&first).is_ok());
+}
+
+#[test]
+fn labels_that_are_not_described_cost_no_memory() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let axial = lattices().remove(0);
+    write_ct(&dir.path().join("source"), "axial", &axial, "1.2.3.4");
+    let stack = stack(&dir.path().join("source"));
+    let path = dir.path().join("mask.dcm");
+    seg::write(&path, &SegReference::from_stack(&stack).expect("DICOM"), &three(axial.dims)).expect("saved");
+    let mut file = dicom_object::open_file(&path).expect("written by us");
+    // A label map of 16 bits whose every pixel bears another number.
+    let (rows, columns) = (256_usize, 256_usize);
+    put(&mut file, (0x0062, 0x0001), VR::CS, "LABELMAP");
+    for (tag, n) in [(0x0010, rows), (0x0011, columns), (0x0100, 16), (0x0101, 16), (0x0102, 15)] {
+        file.put(DataElement::new(Tag(0x0028, tag), VR::US, PrimitiveValue::from(n as u16)));
+    }
+    put(&mut file, (0x0028, 0x0008), VR::IS, "1");
+    let values: Vec<u16> = (0..rows * columns).map(|i| i as u16).collect();
+    file.put(DataElement::new(Tag(0x7FE0, 0x0010), VR::OW, PrimitiveValue::U16(values.into())));
+    file.write_to_file(&path).expect("written");
+    let error = seg::read(&Source::file(&path)).expect_err("not described").to_string();
+    assert!(error.contains("frame 1 is of segment 4, which is not described"), "{error}");
 }
 
 #[test]

@@ -30,13 +30,22 @@ impl App {
         }
         self.take_drops(ctx);
         self.take_keys(ctx);
-        self.queue.extend(self.dialogs.answers());
+        self.queue.extend(self.dialogs.answers(&self.session));
         let ready = !self.session.is_busy() && self.queue.is_empty();
         if ready && let Some(next) = self.script.pop_front() {
             self.queue.push(next);
             ctx.request_repaint();
         }
+        if ctx.input(|i| i.pointer.any_pressed()) {
+            self.ui.notice = None;
+        }
+        self.session.now = lightbox_session::folders::clock_s();
+        self.take_close(ctx);
         for command in std::mem::take(&mut self.queue) {
+            if command == Command::Quit && !self.may_quit() {
+                continue;
+            }
+            self.ui.notice = erased_nothing(&self.session, &command).or(self.ui.notice.take());
             self.jobs.apply(&mut self.session, command);
         }
         if self.jobs.has_quit() {
@@ -66,10 +75,11 @@ impl App {
     /// Carries out a wish of the window's own.
     pub(super) fn request(&mut self, request: Request, ctx: &Context) {
         match request {
-            Request::Dialog(dialog) => self.dialogs.ask(dialog, ctx),
+            Request::Dialog(dialog) => self.dialogs.ask(dialog, &self.session, ctx),
             Request::Palette => self.palette = Some(super::palette::Palette::default()),
             Request::Keys => self.keys_shown = true,
             Request::Select(selected) => self.ui.selected = selected,
+            Request::Notice(text) => self.ui.notice = Some(text),
             Request::DismissNotice => self.ui.notice = None,
             Request::Action(action) => {
                 let (commands, requests) = shortcuts::carry_out(action, &self.session);
@@ -96,7 +106,7 @@ impl App {
     fn take_keys(&mut self, ctx: &Context) {
         // A field that is being typed in has all keys but those with Ctrl.
         let typing = ctx.text_edit_focused();
-        if self.palette.is_some() || self.dialogs.is_open() {
+        if self.palette.is_some() || self.dialogs.is_open() || self.quit == super::quit::Quit::Asked {
             return;
         }
         if !typing {
@@ -111,6 +121,10 @@ impl App {
             if ctx.input_mut(|i| i.consume_key(key.modifiers, key.logical_key)) {
                 actions.push(entry.action);
             }
+        }
+        if !actions.is_empty() {
+            // A menu would lie over what the key opens.
+            egui::Popup::close_all(ctx);
         }
         for action in actions {
             if shortcuts::objection(action, &self.session).is_none() {
@@ -146,6 +160,27 @@ impl App {
         self.memory_asked_s = now;
         self.memory_bytes = lightbox_session::folders::memory_bytes();
         self.clock = lightbox_session::folders::clock();
+    }
+}
+
+/// The sentence for a stroke of the eraser that finds nothing: it clears the active segment only, and seems broken
+/// otherwise.
+fn erased_nothing(s: &Session, command: &Command) -> Option<String> {
+    match command {
+        Command::StrokeBegin { slot, erase: true, .. } => {
+            let view = s.workspace.views.get(slot.unwrap_or(s.workspace.active))?;
+            let none = s.document(view.stack?).and_then(|d| d.segment(d.active?)).is_none();
+            none.then(|| "There is no segment to erase.".to_owned())
+        }
+        Command::StrokeEnd => {
+            let document = s.documents.values().find(|d| d.stroke.is_some())?;
+            let stroke = document.stroke.as_ref().filter(|stroke| stroke.erase)?;
+            let target = document.segment(stroke.segment)?;
+            let missed = target.mask.changes_since(&stroke.before).is_empty();
+            missed
+                .then(|| format!("Nothing of {} is here. The eraser clears the segment chosen in Masks.", target.name))
+        }
+        _ => None,
     }
 }
 

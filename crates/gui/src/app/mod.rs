@@ -2,6 +2,7 @@
 
 mod logic;
 mod palette;
+mod quit;
 mod ui;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub struct App {
     dialogs: Dialogs,
     palette: Option<palette::Palette>,
     keys_shown: bool,
+    quit: quit::Quit,
     queue: Vec<Command>,
     /// Commands of a script, one by one when nothing runs any more.
     script: std::collections::VecDeque<Command>,
@@ -57,6 +59,12 @@ impl App {
         for effect in session.start() {
             jobs.run(effect);
         }
+        Self::with_session(jobs, session)
+    }
+
+    /// An application over a state that the caller made: for pictures and tests of a state that takes long to reach.
+    #[must_use]
+    pub fn with_session(jobs: Jobs, session: Session) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             session,
@@ -67,6 +75,7 @@ impl App {
             dialogs: Dialogs::default(),
             palette: None,
             keys_shown: false,
+            quit: quit::Quit::default(),
             queue: Vec::new(),
             script: std::collections::VecDeque::new(),
             device: if cores == 1 { "CPU, 1 core".to_owned() } else { format!("CPU, {cores} cores") },
@@ -97,16 +106,22 @@ impl App {
         self.script.extend(commands);
     }
 
+    /// Ends without a question, as a script does.
+    pub fn quit(&mut self) {
+        self.quit = quit::Quit::Yes;
+        self.queue.push(Command::Quit);
+    }
+
     /// The state, to look at.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Whether a job runs, a command waits, or a script goes on.
+    /// Whether a job runs, a dialog is to be answered, a command waits, or a script goes on.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.session.is_busy() || !self.queue.is_empty() || !self.script.is_empty()
+        self.session.is_busy() || self.dialogs.is_waiting() || !self.queue.is_empty() || !self.script.is_empty()
     }
 
     /// Time that `logic` and `ui` took, in ms, of each frame since the last call.

@@ -132,8 +132,9 @@ fn items(s: &Session, text: &str) -> Vec<Item> {
         });
     }
     for entry in shortcuts::TABLE {
+        let Some(title) = shortcuts::text_of(entry, s) else { continue };
         all.push(Item {
-            title: entry.text.to_owned(),
+            title,
             key: entry.key_text,
             objection: shortcuts::objection(entry.action, s).map(str::to_owned),
             wish: Wish::Action(entry.action),
@@ -150,21 +151,25 @@ fn items(s: &Session, text: &str) -> Vec<Item> {
 }
 
 /// The list of keys.
-pub(super) fn keys(ui: &Ui, shown: &mut bool) {
+pub(super) fn keys(ui: &Ui, s: &Session, shown: &mut bool) {
     let area = egui::Area::new(egui::Id::unique("keys")).order(Order::Foreground);
     let t = theme::tokens(ui);
     let response = area.anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ui.ctx(), |ui| {
         egui::Frame::popup(ui.style()).inner_margin(16.0).show(ui, |ui| {
             ui.label(egui::RichText::new("Keys").font(font(15.0, Weight::SemiBold)).color(t.t1));
             ui.add_space(8.0);
-            let with_key: Vec<_> = shortcuts::TABLE.iter().filter(|e| e.key.is_some()).collect();
+            let with_key: Vec<_> = shortcuts::TABLE
+                .iter()
+                .filter(|e| e.key.is_some())
+                .filter_map(|e| Some((e.key_text, shortcuts::text_of(e, s)?)))
+                .collect();
             let per_column = with_key.len().div_ceil(3);
             ui.horizontal_top(|ui| {
                 for column in with_key.chunks(per_column) {
-                    egui::Grid::new(("keys", column[0].key_text)).num_columns(2).min_row_height(22.0).show(ui, |ui| {
-                        for entry in column {
-                            key_cap(ui, entry.key_text);
-                            ui.label(entry.text);
+                    egui::Grid::new(("keys", column[0].0)).num_columns(2).min_row_height(22.0).show(ui, |ui| {
+                        for (key, text) in column {
+                            key_cap(ui, key);
+                            ui.label(text);
                             ui.end_row();
                         }
                     });

@@ -57,6 +57,15 @@ impl App {
                 };
                 let side = Rect::from_min_max(pos2(middle.right() - right, middle.top()), middle.max);
                 let images = Rect::from_min_max(pos2(list.right(), middle.top()), pos2(side.left(), middle.bottom()));
+                let images = if panels::banner::is_needed(&cx) {
+                    let below = images.top() + panels::banner::HEIGHT_PT;
+                    let bar = images.with_max_y(below);
+                    panel(ui, "banner", bar, t.bg2, |ui| panels::banner::show(ui, &cx, &mut out));
+                    edge(ui, bar.left_bottom(), bar.right_bottom(), t.line);
+                    images.with_min_y(below)
+                } else {
+                    images
+                };
                 panel(ui, "images", images, t.bg0, |ui| {
                     views::show(ui, &cx, &self.textures, &mut self.views, &mut out);
                 });
@@ -75,7 +84,7 @@ impl App {
             }
         }
         if self.keys_shown {
-            super::palette::keys(ui, &mut self.keys_shown);
+            super::palette::keys(ui, &self.session, &mut self.keys_shown);
         }
         if let Some(palette) = &mut self.palette {
             let (open, requests, commands) = palette.show(ui, &self.session);
@@ -86,6 +95,11 @@ impl App {
             }
         }
         out.commands.extend(self.dialogs.show(ui));
+        if self.quit == super::quit::Quit::Asked {
+            let (commands, requests) = self.ask_before_quitting(ui);
+            out.commands.extend(commands);
+            out.requests.extend(requests);
+        }
         // What lies under the pointer is shown by the status bar of the next frame.
         if self.ui.hover != self.views.hover {
             self.ui.hover = self.views.hover.clone();

@@ -2,7 +2,8 @@
 
 use egui::{Align2, Pos2, Rect, Ui, pos2, vec2};
 use lightbox_core::PatientPos;
-use lightbox_session::annotation::{Annotation, AnnotationKind, Reading, read};
+use lightbox_core::plane::PlanePixels;
+use lightbox_session::annotation::{Annotation, AnnotationKind, Reading, read_on};
 use lightbox_session::{AnnotationId, OpenStack};
 
 use super::haloed;
@@ -31,14 +32,14 @@ pub fn paint(
     t: &Tokens,
     place: &Placement,
     annotation: &Annotation,
-    open: &OpenStack,
+    reading: Option<&Reading>,
     at: &[Pos2],
     selected: bool,
 ) {
     let width = if selected { 2.0 } else { 1.5 };
     shape(ui, t, annotation.kind, at, width);
-    if let Some(reading) = read(annotation, open) {
-        label(ui, t, place, annotation.kind, at, &reading);
+    if let Some(reading) = reading {
+        label(ui, t, place, annotation.kind, at, reading);
     }
     if selected {
         for p in at {
@@ -56,6 +57,7 @@ pub fn preview(
     points: &[PatientPos],
     open: &OpenStack,
     plane: (lightbox_core::Plane, usize),
+    pixels: Option<&PlanePixels>,
 ) {
     let at: Vec<Pos2> = points.iter().map(|p| place.screen_from_patient(*p).0).collect();
     if at.len() == kind.points() {
@@ -68,7 +70,7 @@ pub fn preview(
             kind,
             points: points.to_vec(),
         };
-        if let Some(reading) = read(&probe, open) {
+        if let Some(reading) = read_on(&probe, open, pixels) {
             label(ui, t, place, kind, &at, &reading);
         }
     } else {

@@ -16,23 +16,37 @@ pub fn round_length_mm(pt_per_mm: f64, most_pt: f64) -> f64 {
     LENGTHS_MM.into_iter().rev().find(|l| l * pt_per_mm <= most_pt).unwrap_or(LENGTHS_MM[0])
 }
 
-/// Draws it right of the middle at the bottom, left of the corner text, which is `corner_pt` wide.
-pub fn paint(ui: &Ui, painter: &Painter, tokens: &Tokens, place: &Placement, corner_pt: f32) {
-    let most = (f64::from(place.rect.width()) * 0.18).min(120.0);
+/// Under this long it is not made shorter for the text.
+const LEAST_PT: f64 = 40.0;
+/// Free room between the letter in the middle of the lower edge and the bar.
+const FROM_MIDDLE_PT: f32 = 16.0;
+
+/// Where it lies: its ends and its length in mm. Right of the middle, and so far left of the corner text, which is
+/// `corner_pt` wide, as there is room: where there is none, the text gives way, not the bar. `None` without a length that
+/// can be seen.
+#[must_use]
+pub fn extent(place: &Placement, corner_pt: f32) -> Option<([f32; 2], f64)> {
+    let right = place.rect.right() - 16.0 - corner_pt - 16.0;
+    let room = f64::from(right - place.rect.center().x - FROM_MIDDLE_PT);
+    let most = (f64::from(place.rect.width()) * 0.18).min(120.0).min(room.max(LEAST_PT));
     let mm = round_length_mm(place.pt_per_mm, most);
     let length = (mm * place.pt_per_mm) as f32;
-    if length < 8.0 || place.rect.width() < 200.0 {
-        return;
+    if length < 8.0 || place.rect.width() < 120.0 {
+        return None;
     }
-    let right = place.rect.right() - 16.0 - corner_pt - 16.0 - length / 2.0;
-    let middle = (place.rect.center().x + place.rect.width() * 0.19).min(right);
-    if middle - length / 2.0 < place.rect.center().x + 16.0 {
-        return;
-    }
+    // The number over it may be the wider of the two.
+    let half = length.max(36.0) / 2.0;
+    let least = place.rect.center().x + FROM_MIDDLE_PT + half;
+    let middle = (place.rect.center().x + place.rect.width() * 0.19).min(right - half).max(least);
+    Some(([middle - length / 2.0, middle + length / 2.0], mm))
+}
+
+/// Draws it.
+pub fn paint(ui: &Ui, painter: &Painter, tokens: &Tokens, place: &Placement, ends: [f32; 2], mm: f64) {
     let ppp = painter.pixels_per_point();
     let snap = |v: f32| (v * ppp).round() / ppp;
     let y = snap(place.rect.bottom() - 16.0);
-    let (x0, x1) = (snap(middle - length / 2.0), snap(middle + length / 2.0));
+    let (x0, x1) = (snap(ends[0]), snap(ends[1]));
     // Whole pixels, not lines: a stroke of one pixel between two pixels would be grey over both.
     let one = 1.0 / ppp;
     let mut bars = vec![Rect::from_min_max(pos2(x0, y), pos2(x1 + one, y + one))];

@@ -7,7 +7,7 @@ use egui::Ui;
 use lightbox_core::SegmentId;
 use lightbox_core::measure::Calibration;
 use lightbox_session::annotation::{Annotation, Reading, read};
-use lightbox_session::{AnnotationId, Document, OpenStack, Session, StackId, volume_unit};
+use lightbox_session::{AnnotationId, Document, OpenStack, Session, StackId};
 
 /// What the masks of a stack are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Unit {
         }
     }
 
-    /// A number in the unit of [`Unit::heading`], from one in that of [`volume_unit`].
+    /// A number in the unit of [`Unit::heading`], from one in that of [`lightbox_session::amount`].
     pub(super) fn number(self, value: f64) -> String {
         let value = if matches!(self, Self::Area(_)) { value / 100.0 } else { value };
         let decimals = match (self, value.abs()) {
@@ -77,7 +77,7 @@ pub(super) fn minus(text: String) -> String {
     text.replace('-', "−")
 }
 
-/// How much each segment of a stack holds, in the unit of [`volume_unit`]. Counting bits of large masks takes time, so it
+/// How much each segment of a stack holds, in the unit of [`lightbox_session::amount`]. Counting bits of large masks takes time, so it
 /// is done once for each revision of the document.
 pub(super) fn amounts(
     ui: &Ui,
@@ -94,9 +94,9 @@ pub(super) fn amounts(
     {
         return amounts;
     }
-    let unit = volume_unit(session, stack);
-    let amounts: BTreeMap<_, _> =
-        document.segments.iter().map(|segment| (segment.id, segment.mask.count() as f64 * unit)).collect();
+    let open = session.library.stack(stack);
+    let held = |mask| open.map_or(0.0, |open| lightbox_session::amount(open, mask));
+    let amounts: BTreeMap<_, _> = document.segments.iter().map(|segment| (segment.id, held(&segment.mask))).collect();
     let amounts = Arc::new(amounts);
     ui.data_mut(|data| data.insert_temp::<Kept>(key, (stack, document.revision, Arc::clone(&amounts))));
     amounts
@@ -104,7 +104,7 @@ pub(super) fn amounts(
 
 /// The numbers of a measurement. The statistics of an ellipse read a plane, so they are taken once for each state of the
 /// measurement and of the pixels.
-pub(super) fn reading(ui: &Ui, annotation: &Annotation, open: &OpenStack) -> Option<Reading> {
+pub(crate) fn reading(ui: &Ui, annotation: &Annotation, open: &OpenStack) -> Option<Reading> {
     type Kept = (Annotation, u64, Option<Reading>);
     let key = egui::Id::unique(("reading", open.id, AnnotationId(annotation.id.0)));
     let kept = ui.data(|data| data.get_temp::<Kept>(key));

@@ -4,8 +4,9 @@
 //! A panel reads [`crate::cx::Cx`] and pushes wishes into [`crate::cx::Out`]. What it must remember between frames and
 //! nobody else cares about (a filter, an open card, a name being typed) lies in egui's memory.
 
-mod amount;
-mod parts;
+pub(crate) mod amount;
+pub mod banner;
+pub(crate) mod parts;
 pub mod right;
 pub mod start;
 pub mod status;

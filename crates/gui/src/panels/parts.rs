@@ -5,6 +5,7 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 use lightbox_session::Command;
+use lightbox_session::journal::Recovery;
 use lightbox_session::problem::{Problem, ProblemPlace, Severity};
 
 use crate::cx::{Cx, Out};
@@ -13,14 +14,14 @@ use crate::theme::{Tokens, size};
 use crate::widgets::{Button, Card, Row, Tone, line_text, paint_text, wrapped_text};
 
 /// Index of a size in [`size::TEXT`].
-pub(super) const NOTE: usize = 0;
+pub(crate) const NOTE: usize = 0;
 /// Index of a size in [`size::TEXT`].
-pub(super) const TABLE: usize = 1;
+pub(crate) const TABLE: usize = 1;
 /// Index of a size in [`size::TEXT`].
-pub(super) const BODY: usize = 2;
+pub(crate) const BODY: usize = 2;
 
 /// One line of words, cut where the room ends; the tooltip then has the whole.
-pub(super) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Color32) -> Response {
+pub(crate) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Color32) -> Response {
     let galley = line_text(ui, text, font(size::TEXT[pt], weight), ink, ui.available_width());
     let cut = galley.elided;
     let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x.ceil(), size::LINE[pt]), Sense::hover());
@@ -30,12 +31,12 @@ pub(super) fn words(ui: &mut Ui, text: &str, pt: usize, weight: Weight, ink: Col
 }
 
 /// A paragraph as wide as the room.
-pub(super) fn paragraph(ui: &mut Ui, text: &str, pt: usize, ink: Color32) -> Response {
+pub(crate) fn paragraph(ui: &mut Ui, text: &str, pt: usize, ink: Color32) -> Response {
     rich(ui, &[(text, Weight::Regular, ink)], pt)
 }
 
 /// A paragraph whose parts differ in weight and colour.
-pub(super) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) -> Response {
+pub(crate) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) -> Response {
     let fonts: Vec<_> = parts.iter().map(|(text, weight, ink)| (*text, font(size::TEXT[pt], *weight), *ink)).collect();
     let galley = wrapped_text(ui, &fonts, size::LINE[pt], ui.available_width());
     let (rect, response) = ui.allocate_exact_size(galley.size().ceil(), Sense::hover());
@@ -46,7 +47,7 @@ pub(super) fn rich(ui: &mut Ui, parts: &[(&str, Weight, Color32)], pt: usize) ->
 }
 
 /// A line of a height over the whole room, its parts from left to right and in the middle.
-pub(super) fn line<R>(ui: &mut Ui, height_pt: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
+pub(crate) fn line<R>(ui: &mut Ui, height_pt: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height_pt), Sense::hover());
     add(&mut inside(ui, rect, Layout::left_to_right(Align::Center)))
 }
@@ -69,7 +70,7 @@ pub(super) fn line_with_end<E, S>(
 }
 
 /// A piece of a panel with a layout of its own; it takes no room in its parent.
-pub(super) fn inside(ui: &mut Ui, rect: Rect, layout: Layout) -> Ui {
+pub(crate) fn inside(ui: &mut Ui, rect: Rect, layout: Layout) -> Ui {
     let mut child = ui.new_child(UiBuilder::new().max_rect(rect).layout(layout));
     child.spacing_mut().item_spacing = vec2(8.0, 0.0);
     child
@@ -119,21 +120,55 @@ pub(super) fn tone(severity: Severity) -> Tone {
 /// The offer to bring back the work of a session that was killed.
 pub(super) fn recovery_card(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     let Some(recovery) = &cx.session.recovery else { return };
-    let safe = match recovery.gestures {
-        1 => "1 gesture is safe.".to_owned(),
-        n => format!("{n} gestures are safe."),
-    };
-    Card::new(Tone::Plain, "Lightbox closed with unsaved work.", &safe)
+    Card::new(Tone::Plain, recovery_title(), &recovery_safe(recovery))
         .icon(crate::icons::CLOCK_COUNTER_CLOCKWISE)
-        .show_with(ui, |ui| {
-            if ui.add(Button::new("Restore").raised().compact()).clicked() {
-                out.command(Command::Restore);
-            }
-            let discard = Button::new("Discard").ghost().compact().line("Deletes what the journal holds.");
-            if ui.add(discard).clicked() {
-                out.command(Command::DiscardRecovery);
-            }
-        });
+        .show_with(ui, |ui| recovery_buttons(ui, out));
+}
+
+/// What the offer begins with.
+pub(super) fn recovery_title() -> &'static str {
+    "Lightbox closed with unsaved work."
+}
+
+/// How much of it is safe.
+pub(super) fn recovery_safe(recovery: &Recovery) -> String {
+    let safe = match recovery.gestures {
+        1 => "1 gesture is safe".to_owned(),
+        n => format!("{n} gestures are safe"),
+    };
+    let when = if recovery.when.is_empty() { String::new() } else { format!(", the last of {}", recovery.when) };
+    let about = match recovery.about.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one}: "),
+        [first, rest @ ..] => format!("{first}, and {} more: ", rest.len()),
+    };
+    format!("{about}{safe}{when}.")
+}
+
+/// Takes the work back, or, asked once more, deletes it.
+pub(super) fn recovery_buttons(ui: &mut Ui, out: &mut Out) {
+    let id = egui::Id::unique("discard earlier work");
+    let mut asks = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(false);
+    if asks {
+        if ui.add(Button::new("Keep").raised().compact()).clicked() {
+            asks = false;
+        }
+        if ui.add(Button::new("Delete").ghost().compact().line("For good.")).clicked() {
+            out.command(Command::DiscardRecovery);
+            asks = false;
+        }
+    } else {
+        if ui.add(Button::new("Restore").raised().compact()).clicked() {
+            out.command(Command::Restore);
+        }
+        // Apart from the other, so that a slip of the hand does not delete.
+        ui.add_space((ui.available_width() - 72.0).clamp(0.0, 16.0));
+        let discard = Button::new("Discard").ghost().compact().line("Deletes what the journal holds; asks once more.");
+        if ui.add(discard).clicked() {
+            asks = true;
+        }
+    }
+    ui.data_mut(|data| data.insert_temp(id, asks));
 }
 
 /// An item of a menu. True when it was chosen.
@@ -173,7 +208,7 @@ pub(super) fn colour(rgb: lightbox_core::Rgb) -> Color32 {
 }
 
 /// A number of things with its word: `1 image`, `3 images`.
-pub(super) fn count(n: usize, word: &str) -> String {
+pub(crate) fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 

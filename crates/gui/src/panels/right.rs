@@ -75,8 +75,8 @@ fn icon(tab: PanelTab) -> Icon {
 fn label(cx: &Cx<'_>, tab: PanelTab) -> Tab<'static> {
     let word = Tab::new(tab.name());
     match tab {
-        PanelTab::Ai => word.count(cx.session.active_document().map_or(0, |d| d.proposed.len())),
-        PanelTab::Report => word.trouble(cx.session.report.document.unconfirmed_count()),
+        PanelTab::Ai => word.count(cx.session.documents.values().map(|d| d.waiting().count()).sum()),
+        PanelTab::Report => word.trouble(cx.session.report().document.unconfirmed_count()),
         // The warnings of the series stand in the study list and under the image too; a third badge would crowd the tabs.
         PanelTab::Info if cx.session.workspace.panel.is_none() => word.trouble(warnings(cx)),
         PanelTab::Masks | PanelTab::Measure | PanelTab::Info => word,

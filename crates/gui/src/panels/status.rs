@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, Popup, Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use lightbox_session::problem::{Problem, ProblemPlace, Severity};
-use lightbox_session::workspace::{PanelTab, StudyListMode};
+use lightbox_session::workspace::PanelTab;
 use lightbox_session::{Command, JobInfo, JobKind};
 
 use super::parts::{TABLE, colour, inside, problem_card, words};
@@ -99,9 +99,8 @@ fn readout(ui: &mut Ui, cx: &Cx<'_>) {
 fn is_seen(cx: &Cx<'_>, place: ProblemPlace) -> bool {
     let tab = match place {
         ProblemPlace::General => return false,
-        ProblemPlace::Open => {
-            return cx.session.library.studies.is_empty() || cx.room.studies != StudyListMode::Hidden;
-        }
+        // On the start screen, in the study list, or in the bar above the images.
+        ProblemPlace::Open => return true,
         ProblemPlace::Ai => PanelTab::Ai,
         ProblemPlace::Masks => PanelTab::Masks,
         ProblemPlace::Report => PanelTab::Report,

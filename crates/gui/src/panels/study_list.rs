@@ -1,14 +1,14 @@
 //! The study list: rows, or a strip of thumbnails, by `cx.room.studies`. A click shows a series in the active viewport;
 //! a row can be dragged onto another (the payload is its [`StackId`]).
 
-use egui::{Align, Id, Layout, Panel, Popup, Rect, Response, ScrollArea, TextureId, Ui, Vec2, pos2, vec2};
+use egui::{Align, Id, Layout, Panel, Rect, Response, ScrollArea, TextureId, Ui, Vec2, pos2, vec2};
 use lightbox_core::measure::Calibration;
-use lightbox_session::problem::{ProblemPlace, Severity};
+use lightbox_session::problem::ProblemPlace;
 use lightbox_session::workspace::StudyListMode;
 use lightbox_session::{Command, JobKind, LoadState, OpenStack, OpenStudy, StackId, WarningKind};
 
 use super::parts::{NOTE, TABLE, count, inside, line_with_end, paragraph, problems, recovery_card, words};
-use super::tool_options::millimetres;
+use super::tool_options::step;
 use super::top_bar::study_title;
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::fonts::Weight;
@@ -33,6 +33,7 @@ fn filter_id() -> Id {
 fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
     let mut filter = ui.data(|data| data.get_temp::<Option<String>>(filter_id())).flatten();
+    let was_open = filter.is_some();
     header(ui, cx, out, &mut filter);
     hair(ui, 0.0);
     if let Some(text) = &mut filter {
@@ -46,7 +47,8 @@ fn full(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                 row.add(SearchField::new("Title, patient, date", text).width(width))
             })
             .inner;
-        if field.gained_focus() || ui.memory(|m| m.focused().is_none()) {
+        // Only then: a field that takes the keys back would leave none for the image.
+        if !was_open {
             field.request_focus();
         }
         if ui.input(|i| i.key_pressed(egui::Key::Escape)) && field.lost_focus() {
@@ -136,7 +138,7 @@ fn study_rows(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, study: &OpenStudy, stacks
     ui.add_space(4.0);
     padded(ui, |ui| {
         ui.add_space(4.0);
-        words(ui, &study_title(study, false), TABLE, Weight::SemiBold, t.t1);
+        words(ui, &study_title(cx.session, study, false), TABLE, Weight::SemiBold, t.t1);
         let facts = [&study.date, &study.patient.id];
         let facts: Vec<&str> = facts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
         let second = words(ui, &facts.join(" · "), NOTE, Weight::Regular, t.t3);
@@ -196,17 +198,17 @@ struct Facts {
 
 fn facts(open: &OpenStack) -> Facts {
     let frames = open.frames();
-    let step =
-        (open.info.is_volume && open.in_patient).then(|| open.plane_stack(open.acquired_plane()).step_mm().length());
+    let planes = || open.plane_stack(open.acquired_plane());
+    let step = (open.info.is_volume && open.in_patient).then(|| step(&planes()));
     let mut trouble = trouble(open);
     let counted = trouble.contains(" of ");
-    let mut text = match (frames, step) {
+    let mut text = match (frames, step.as_ref()) {
         (1, _) => "1 image".to_owned(),
         (n, Some(_)) => n.to_string(),
         (n, None) => count(n, "image"),
     };
-    if let Some(step) = step {
-        text = if counted { millimetres(step) } else { format!("{text} · {}", millimetres(step)) };
+    if let Some(step) = step.filter(|s| !trouble.contains(s)) {
+        text = if counted { step } else { format!("{text} · {step}") };
     }
     let mut part = None;
     match &open.load {
@@ -351,26 +353,31 @@ fn left_out(ui: &mut Ui, cx: &Cx<'_>) {
     if !open {
         return;
     }
-    // A folder of ten thousand text files is told, not listed.
-    for file in skipped.iter().take(100) {
-        words(ui, file.path.rsplit(['/', '\\']).next().unwrap_or_default(), NOTE, Weight::Regular, t.t1)
-            .on_hover_text(&file.path);
-        paragraph(ui, &file.reason, NOTE, t.t3);
+    left_out_files(ui, cx);
+}
+
+/// The files that were left out, by reason.
+pub(super) fn left_out_files(ui: &mut Ui, cx: &Cx<'_>) {
+    /// A folder of ten thousand text files is told, not listed.
+    const NAMED: usize = 20;
+    let t = cx.tokens;
+    for (reason, n) in cx.session.library.left_out() {
+        paragraph(ui, &format!("{}: {reason}", count(n, "file")), NOTE, t.t2);
+        for file in cx.session.library.skipped.iter().filter(|file| file.reason == reason).take(NAMED) {
+            words(ui, file.path.rsplit(['/', '\\']).next().unwrap_or_default(), NOTE, Weight::Regular, t.t3)
+                .on_hover_text(&file.path);
+        }
+        if n > NAMED {
+            words(ui, &format!("and {} more", n - NAMED), NOTE, Weight::Regular, t.t3);
+        }
         ui.add_space(4.0);
-    }
-    if skipped.len() > 100 {
-        words(ui, &format!("and {} more", skipped.len() - 100), NOTE, Weight::Regular, t.t3);
     }
 }
 
 fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(0.0, 8.0);
     let room = ui.max_rect();
-    let worst =
-        cx.session.problems.iter().filter(|p| p.place == ProblemPlace::Open).map(|p| p.severity == Severity::Error);
-    let worst = worst.max();
-    let waits = worst.is_some() || cx.session.recovery.is_some();
-    let bottom = if waits { 72.0 } else { 40.0 };
+    let bottom = 40.0;
     let list = room.with_max_y(room.bottom() - bottom);
     let mut column = inside(ui, list, Layout::top_down(Align::Center));
     ScrollArea::vertical()
@@ -406,26 +413,9 @@ fn strip(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     );
     foot.spacing_mut().item_spacing.y = 4.0;
     foot.add_space(6.0);
-    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand").key("F3")).clicked() {
+    // F3 goes on to the hidden list, so it is not the key of this button.
+    if foot.add(IconButton::new(icons::CARET_RIGHT, "Expand")).clicked() {
         out.command(Command::SetStudyList(StudyListMode::Full));
-    }
-    if waits {
-        let ink = match worst {
-            Some(true) => cx.tokens.err,
-            Some(false) => cx.tokens.warn,
-            None => cx.tokens.acc,
-        };
-        let icon = if worst.is_some() { icons::WARNING } else { icons::CLOCK_COUNTER_CLOCKWISE };
-        let button = foot.add(IconButton::new(icon, "Messages").ink(ink));
-        Popup::menu(&button)
-            .gap(4.0)
-            .align(egui::RectAlign::RIGHT_END)
-            .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-            .show(|ui| {
-                ui.set_width(280.0);
-                recovery_card(ui, cx, out);
-                problems(ui, cx, out, ProblemPlace::Open);
-            });
     }
 }
 

@@ -2,8 +2,8 @@
 //! What finds no room is left out from the end: each option has another place too (keys, the viewport's menu, a panel).
 
 use egui::Ui;
-use lightbox_core::Window;
-use lightbox_session::workspace::{BrushSettings, Tool, ViewState};
+use lightbox_core::{PlaneStack, Window};
+use lightbox_session::workspace::{BrushSettings, Overwrite, Tool, ViewState};
 use lightbox_session::{Command, OpenStack, presets};
 
 use super::parts::{TABLE, menu_item, separator, words};
@@ -179,6 +179,9 @@ fn brush(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
         }
     }
     let Some(document) = cx.session.document(open.id).filter(|d| !d.segments.is_empty()) else { return };
+    if document.segments.len() > 1 && cx.session.workspace.tool == Tool::Brush && fits(ui, 184.0) {
+        overwrite(ui, cx, out);
+    }
     if !fits(ui, 220.0) {
         return;
     }
@@ -197,23 +200,46 @@ fn brush(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
     });
 }
 
+/// What the brush takes from other segments.
+fn overwrite(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
+    separator(ui, cx.tokens);
+    let now = cx.session.workspace.overwrite;
+    let line = "Segments that lose the voxels that are painted; locked ones never do.";
+    DropDown::new("Overwrite", now.name()).label("Overwrite").line(line).show(ui, |ui| {
+        for choice in Overwrite::ALL {
+            let end = match choice {
+                Overwrite::Unlocked => "all that are not locked",
+                Overwrite::Visible => "of them those shown",
+                Overwrite::Nothing => "segments may overlap",
+            };
+            if menu_item(ui, Row::new(choice.name()).end(end).selected(choice == now)) {
+                out.command(Command::SetOverwrite(choice));
+            }
+        }
+    });
+}
+
 fn plane(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, view: &ViewState, open: &OpenStack) {
     let planes = open.planes();
     if planes.len() < 2 || !fits(ui, 160.0) {
         return;
     }
     separator(ui, cx.tokens);
-    let step_mm = |plane| open.plane_stack(plane).step_mm().length();
-    let value = format!("{} {}", view.plane.name(), millimetres(step_mm(view.plane)));
+    let value = format!("{} {}", view.plane.name(), step(&open.plane_stack(view.plane)));
     DropDown::new("Plane", &value).icon(icons::ROWS).show(ui, |ui| {
         for plane in planes {
             let how = if open.plane_stack(plane).is_interpolated() { "interpolated" } else { "as acquired" };
-            let end = format!("{}, {how}", millimetres(step_mm(plane)));
+            let end = format!("{}, {how}", step(&open.plane_stack(plane)));
             if menu_item(ui, Row::new(plane.name()).end(&end).selected(plane == view.plane)) {
                 out.command(Command::SetPlane { slot: None, plane });
             }
         }
     });
+}
+
+/// How far planes are apart; a mean would be a distance that none of them has.
+pub(super) fn step(planes: &PlaneStack) -> String {
+    if planes.is_uneven() { "uneven".to_owned() } else { millimetres(planes.step_mm().length()) }
 }
 
 /// A distance with at most two decimals, without zeros at the end: `1.25 mm`, `5 mm`, `0.7 mm`.

@@ -130,7 +130,7 @@ fn groups(cx: &Cx<'_>) -> Vec<Vec<Item>> {
         Item {
             icon: icons::CIRCLE_HALF_TILT,
             name: "Invert",
-            key: "V",
+            key: "Shift+I",
             line: "Turns black and white.",
             on: Some(inverted && open),
             reason: reason.clone(),
@@ -159,7 +159,7 @@ fn about(tool: Tool) -> &'static str {
         Tool::Length => "Two points, in mm where they are known.",
         Tool::Angle => "An end, the vertex, the other end.",
         Tool::Ellipse => "Area, mean and SD inside.",
-        Tool::Brush => "Hold Ctrl to erase. Shift+wheel changes the size.",
+        Tool::Brush => "Hold Alt to erase. Shift+wheel changes the size.",
         Tool::Eraser => "Clears the active segment. Shift+wheel changes the size.",
     }
 }

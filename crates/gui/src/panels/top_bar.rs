@@ -2,7 +2,7 @@
 
 use egui::{Align, Align2, Layout, Popup, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 use lightbox_session::workspace::{Layout as Grid, TextLevel, ThemeChoice};
-use lightbox_session::{Command, OpenStudy};
+use lightbox_session::{Command, OpenStudy, Session};
 
 use super::parts::{inside, mark, menu_item, menu_line, separator};
 use super::tool_options;
@@ -16,6 +16,10 @@ use crate::widgets::{
 
 /// Width of the menu's place.
 const MENU_PT: f32 = 44.0;
+/// Narrowest menu; it is as wide as its words.
+const MENU_LEAST_PT: f32 = 216.0;
+/// Width of the settings: label and two buttons with their keys.
+const SETTINGS_PT: f32 = 268.0;
 /// The options of a tool get at least this; the tabs give way.
 const OPTIONS_PT: f32 = 240.0;
 /// Widest and narrowest tab of a study.
@@ -84,12 +88,12 @@ fn menu(ui: &mut Ui, place: Rect, cx: &Cx<'_>, out: &mut Out) {
     }
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Menu"));
     Popup::menu(&response).gap(4.0).show(|ui| {
-        ui.set_min_width(240.0);
+        ui.set_min_width(MENU_LEAST_PT);
         ui.spacing_mut().item_spacing.y = 0.0;
-        if menu_item(ui, Row::new("Open folder").key("Ctrl O").icon(icons::FOLDER_OPEN)) {
+        if menu_item(ui, Row::new("Open folder").key("Ctrl+O").icon(icons::FOLDER_OPEN)) {
             out.dialog(DialogRequest::OpenFolder);
         }
-        if menu_item(ui, Row::new("Open files").icon(icons::FILES)) {
+        if menu_item(ui, Row::new("Open files").key("Ctrl+Shift+O").icon(icons::FILES)) {
             out.dialog(DialogRequest::OpenFiles);
         }
         if menu_item(ui, Row::new("Open the demo").icon(icons::PLAY)) {
@@ -97,29 +101,33 @@ fn menu(ui: &mut Ui, place: Rect, cx: &Cx<'_>, out: &mut Out) {
         }
         menu_line(ui);
         let none = if active_study(cx).is_none() { "nothing open" } else { "" };
-        if menu_item(ui, Row::new("Save segments").icon(icons::FLOPPY_DISK).disabled(none)) {
-            out.dialog(DialogRequest::SaveSeg);
+        if menu_item(ui, Row::new("Save SEG").key("Ctrl+S").icon(icons::FLOPPY_DISK).disabled(none))
+            && let Some(stack) = cx.session.active_stack()
+        {
+            out.dialog(DialogRequest::SaveSeg(stack));
         }
-        if menu_item(ui, Row::new("Load segments").icon(icons::DOWNLOAD_SIMPLE).disabled(none)) {
+        if menu_item(ui, Row::new("Load SEG").icon(icons::DOWNLOAD_SIMPLE).disabled(none)) {
             out.dialog(DialogRequest::LoadSeg);
         }
-        if menu_item(ui, Row::new("Save report").icon(icons::FILE_TEXT).disabled(none)) {
-            out.dialog(DialogRequest::SaveReport);
+        if menu_item(ui, Row::new("Save report").icon(icons::FILE_TEXT).disabled(none))
+            && let Some(study) = cx.session.report_study()
+        {
+            out.dialog(DialogRequest::SaveReport(study.to_owned()));
         }
         if menu_item(ui, Row::new("Close study").icon(icons::X).disabled(none))
             && let Some(study) = active_study(cx)
         {
-            out.command(Command::CloseStudy(study.uid.clone()));
+            close_study(cx, out, study);
         }
         menu_line(ui);
-        if menu_item(ui, Row::new("Find anything").key("Ctrl K").icon(icons::MAGNIFYING_GLASS)) {
+        if menu_item(ui, Row::new("Find anything").key("Ctrl+K").icon(icons::MAGNIFYING_GLASS)) {
             out.request(Request::Palette);
         }
         if menu_item(ui, Row::new("Keys").key("F1").icon(icons::KEYBOARD)) {
             out.request(Request::Keys);
         }
         menu_line(ui);
-        if menu_item(ui, Row::new("Quit").key("Ctrl Q").icon(icons::ARROW_SQUARE_OUT)) {
+        if menu_item(ui, Row::new("Quit").key("Ctrl+Q").icon(icons::ARROW_SQUARE_OUT)) {
             out.command(Command::Quit);
         }
     });
@@ -130,9 +138,19 @@ fn active_study<'a>(cx: &Cx<'a>) -> Option<&'a OpenStudy> {
 }
 
 /// What a study is called on its tab; the one in the active viewport with the patient's number.
-pub(super) fn study_title(study: &OpenStudy, with_id: bool) -> String {
-    let title = if study.description.is_empty() { "Study" } else { &study.description };
-    if with_id && !study.patient.id.is_empty() { format!("{title}, {}", study.patient.id) } else { title.to_owned() }
+pub(super) fn study_title(s: &Session, study: &OpenStudy, with_id: bool) -> String {
+    let modality = study.stacks.first().and_then(|id| s.library.stack(*id)).map_or("", |o| o.series.modality.as_str());
+    let title = title(study, modality);
+    if with_id && !study.patient.id.is_empty() { format!("{title}, {}", study.patient.id) } else { title }
+}
+
+/// The description; where there is none, the modality and the date: `CT 2026-11-18`.
+fn title(study: &OpenStudy, modality: &str) -> String {
+    if !study.description.is_empty() {
+        return study.description.clone();
+    }
+    let parts = [modality, study.date.as_str()].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>();
+    if parts.is_empty() { "Study without a name".to_owned() } else { parts.join(" ") }
 }
 
 /// The open studies as tabs; those that find no room stand in a list.
@@ -142,8 +160,10 @@ fn studies(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     // Room for the button that opens more, the line after it, and the list of the rest.
     let room = ui.available_width() - 24.0 - 17.0;
     let widest = (room / all.len() as f32).max(room.min(TAB_PT[1]) / 2.0).clamp(TAB_PT[0], TAB_PT[1]);
-    let mut widths: Vec<f32> =
-        all.iter().map(|study| tab_width(ui, &study_title(study, active == Some(&study.uid))).min(widest)).collect();
+    let mut widths: Vec<f32> = all
+        .iter()
+        .map(|study| tab_width(ui, &study_title(cx.session, study, active == Some(&study.uid))).min(widest))
+        .collect();
     let mut shown: Vec<usize> = (0..all.len()).collect();
     while shown.len() > 1
         && shown.iter().map(|i| widths[*i]).sum::<f32>() > room - if shown.len() < all.len() { 88.0 } else { 0.0 }
@@ -164,7 +184,7 @@ fn studies(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         let value = format!("{} more", rest.len());
         DropDown::new("More studies", &value).show(ui, |ui| {
             for study in rest {
-                let title = study_title(study, true);
+                let title = study_title(cx.session, study, true);
                 if menu_item(ui, Row::new(&title).end(&study.date)) {
                     show_study(cx, out, study);
                 }
@@ -180,7 +200,7 @@ fn tab_width(ui: &Ui, title: &str) -> f32 {
 
 fn tab(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, study: &OpenStudy, on: bool, width_pt: f32) {
     let t = cx.tokens;
-    let title = study_title(study, on);
+    let title = study_title(cx.session, study, on);
     let (rect, response) = ui.allocate_exact_size(vec2(width_pt, size::CONTROL), Sense::click());
     let cross = Rect::from_min_max(pos2(rect.right() - 26.0, rect.top()), rect.max);
     let close: Response = ui.interact(cross, response.id.with("close"), Sense::click());
@@ -209,17 +229,37 @@ fn tab(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, study: &OpenStudy, on: bool, wid
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, on, &title));
     close.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Close {title}")));
     if close.clicked() || response.middle_clicked() {
-        out.command(Command::CloseStudy(study.uid.clone()));
+        close_study(cx, out, study);
     } else if response.clicked() {
         show_study(cx, out, study);
     }
-    let mut whole = study_title(study, true);
+    let mut whole = study_title(cx.session, study, true);
     for part in [&study.patient.name, &study.date] {
         if !part.is_empty() {
             whole = format!("{whole}\n{part}");
         }
     }
     response.on_hover_text(whole);
+}
+
+/// Closes a study; where it was on the screen the next one comes forward, in the active viewport and those it left empty.
+fn close_study(cx: &Cx<'_>, out: &mut Out, study: &OpenStudy) {
+    out.command(Command::CloseStudy(study.uid.clone()));
+    let workspace = &cx.session.workspace;
+    let ours = |slot: &usize| workspace.views[*slot].stack.is_some_and(|id| study.stacks.contains(&id));
+    if !(0..workspace.layout.slots()).any(|slot| ours(&slot)) {
+        return;
+    }
+    let all = &cx.session.library.studies;
+    let at = all.iter().position(|s| s.uid == study.uid).unwrap_or(0);
+    let next = all.get(at + 1).or_else(|| all.get(at.checked_sub(1)?));
+    if let Some(stack) = next.and_then(|study| study.stacks.first()) {
+        if ours(&workspace.active) {
+            out.command(Command::Show { slot: None, stack: *stack });
+        }
+        // Fills what is empty, as a change of the layout does.
+        out.command(Command::SetLayout(workspace.layout));
+    }
 }
 
 /// Shows a study in the active viewport, unless it is there.
@@ -313,7 +353,7 @@ fn theme(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
 fn settings(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     let response = ui.add(IconButton::new(icons::GEAR_SIX, "Settings"));
     Popup::menu(&response).gap(4.0).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        ui.set_min_width(240.0);
+        ui.set_min_width(MENU_LEAST_PT);
         ui.spacing_mut().item_spacing.y = 0.0;
         for (level, name) in [
             (TextLevel::All, "Corner text: all"),
@@ -357,6 +397,7 @@ fn settings(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
 
 /// A line of a menu with other parts than a row.
 fn inside_menu<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), size::ROW[1]), Sense::hover());
+    let wide = if ui.is_sizing_pass() { SETTINGS_PT } else { ui.available_width() };
+    let (rect, _) = ui.allocate_exact_size(vec2(wide, size::ROW[1]), Sense::hover());
     add(&mut inside(ui, rect.shrink2(vec2(8.0, 0.0)), Layout::left_to_right(Align::Center)))
 }

@@ -1,17 +1,22 @@
 //! The hand on an image: tools, wheel, middle and right button.
 
 use egui::{CursorIcon, PointerButton, Pos2, Response, Sense, Stroke, Ui};
-use lightbox_session::workspace::{Layout, Tool};
+use lightbox_session::workspace::{BrushSettings, Layout, Tool};
 use lightbox_session::{Command, OpenStack, Session};
 
 use super::place::Placement;
 use super::{Hand, ViewsState, measure};
 use crate::cx::{Cx, Hover, Out};
 use crate::overlay::{px, text::signed};
+use crate::panels::tool_options;
 use crate::textures::{ViewTextures, value_at};
 
 /// Points of dragging for one plane with the scroll tool.
 const PT_PER_PLANE: f32 = 3.0;
+/// Growth of the natural logarithm of the magnification for a point of dragging: 87 points double it.
+const ZOOM_PER_PT: f32 = 0.008;
+/// Growth of the brush for a notch of the wheel with Shift.
+const BRUSH_PER_NOTCH: f64 = 1.25;
 /// Points of wheel for one plane; a notch of a wheel is 40 to 50.
 const WHEEL_PT_PER_PLANE: f32 = 40.0;
 
@@ -56,12 +61,12 @@ pub(super) fn hand(
         pan(view, slot, delta, place, out);
     }
     if response.dragged_by(PointerButton::Secondary) {
-        zoom_drag(view, slot, delta, place, out);
+        zoom_drag(ui, view, slot, delta, place, out);
     }
     if paints(tool) {
         paint(ui, s, state, slot, place, &response, out);
     } else {
-        left(ui, cx, state, slot, open, place, &response, out);
+        left(ui, cx, textures, state, slot, open, place, &response, out);
     }
     if let Some(p) = pointer {
         ui.ctx().set_cursor_icon(cursor(cx, state, open, place, p));
@@ -91,6 +96,7 @@ fn pan(
 }
 
 fn zoom_drag(
+    ui: &Ui,
     view: &lightbox_session::workspace::ViewState,
     slot: usize,
     delta: egui::Vec2,
@@ -100,9 +106,10 @@ fn zoom_drag(
     if delta.y == 0.0 {
         return;
     }
-    // Up enlarges, about the middle of the viewport.
-    let zoom = (view.zoom * f64::from((-delta.y * 0.008).exp())).clamp(0.05, 200.0);
-    let pan_mm = place.pan_for_zoom(view, zoom, place.rect.center());
+    // Up enlarges, about the point that was pressed: what the reader points at stays where it is.
+    let zoom = (view.zoom * f64::from((-delta.y * ZOOM_PER_PT).exp())).clamp(0.05, 200.0);
+    let about = ui.input(|i| i.pointer.press_origin()).unwrap_or(place.rect.center());
+    let pan_mm = place.pan_for_zoom(view, zoom, about);
     out.command(Command::SetZoom { slot: Some(slot), zoom, pan_mm });
 }
 
@@ -132,6 +139,7 @@ fn cursor(cx: &Cx<'_>, state: &ViewsState, open: &OpenStack, place: &Placement, 
 fn left(
     ui: &Ui,
     cx: &Cx<'_>,
+    textures: &ViewTextures,
     state: &mut ViewsState,
     slot: usize,
     open: &OpenStack,
@@ -148,11 +156,12 @@ fn left(
     let now = response.interact_pointer_pos().or(response.hover_pos());
     let delta = response.drag_delta();
     // A measurement under the pointer is moved, whatever tool is in the hand (but the brush).
-    if measure::moving(cx, state, open, place, response, press, now, out) {
+    let pixels = textures.pixels.as_ref();
+    if measure::moving(cx, state, slot, open, place, pixels, response, press, now, out) {
         return;
     }
     if let Some(kind) = measure::kind_of(s.workspace.tool) {
-        measure::draw(state, slot, kind, place, response, press, now, out);
+        measure::draw(ui, state, slot, kind, place, pixels, response, press, now, out);
         return;
     }
     match s.workspace.tool {
@@ -161,7 +170,7 @@ fn left(
             out.command(Command::SetWindow { slot: Some(slot), window });
         }
         Tool::Pan if dragged => pan(view, slot, delta, place, out),
-        Tool::Zoom if dragged => zoom_drag(view, slot, delta, place, out),
+        Tool::Zoom if dragged => zoom_drag(ui, view, slot, delta, place, out),
         Tool::Scroll if dragged => {
             if started {
                 state.drag = 0.0;
@@ -200,13 +209,13 @@ fn paint(
     ui.input(|i| {
         for event in &i.events {
             match event {
-                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers } => {
-                    if place.rect.contains(*pos) {
-                        let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
-                        let at = place.patient_from_screen(*pos);
-                        out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
-                        state.hand = ours.clone();
-                    }
+                egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed: true, modifiers }
+                    if place.rect.contains(*pos) =>
+                {
+                    let erase = (s.workspace.tool == Tool::Eraser) != modifiers.alt;
+                    let at = place.patient_from_screen(*pos);
+                    out.command(Command::StrokeBegin { slot: Some(slot), at, erase });
+                    state.hand = ours.clone();
                 }
                 egui::Event::PointerMoved(pos) if state.hand == ours => {
                     out.command(Command::StrokeTo { at: place.patient_from_screen(*pos) });
@@ -228,9 +237,9 @@ fn paint(
     }
 }
 
-/// Wheel: planes; with Ctrl: magnification about the pointer.
+/// Wheel: planes; with Ctrl: magnification about the pointer; with Shift: the brush, where one is in the hand.
 fn wheel(ui: &Ui, s: &Session, state: &mut ViewsState, slot: usize, place: &Placement, pointer: Pos2, out: &mut Out) {
-    let (scroll, zoom) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
+    let (zoom, shift) = ui.input(|i| (i.zoom_delta(), i.modifiers.shift));
     let view = &s.workspace.views[slot];
     if zoom != 1.0 {
         let to = (view.zoom * f64::from(zoom)).clamp(0.05, 200.0);
@@ -238,31 +247,36 @@ fn wheel(ui: &Ui, s: &Session, state: &mut ViewsState, slot: usize, place: &Plac
         out.command(Command::SetZoom { slot: Some(slot), zoom: to, pan_mm });
         return;
     }
-    // Notches count whole; a touch pad's small steps add up.
+    // Notches count whole; a touch pad's small steps add up. Some systems turn the wheel to the side while Shift is down.
     let notches: f32 = ui.input(|i| {
         let lines = i.events.iter().filter_map(|e| match e {
-            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Line, delta, modifiers, .. }
-                if !modifiers.command =>
-            {
-                Some(delta.y)
-            }
-            egui::Event::MouseWheel { unit: egui::MouseWheelUnit::Point, delta, modifiers, .. }
-                if !modifiers.command =>
-            {
-                Some(delta.y / WHEEL_PT_PER_PLANE)
+            egui::Event::MouseWheel { unit, delta, modifiers, .. } if !modifiers.command => {
+                let delta = if modifiers.shift { delta.x + delta.y } else { delta.y };
+                match unit {
+                    egui::MouseWheelUnit::Line => Some(delta),
+                    egui::MouseWheelUnit::Point => Some(delta / WHEEL_PT_PER_PLANE),
+                    egui::MouseWheelUnit::Page => None,
+                }
             }
             _ => None,
         });
         lines.sum()
     });
-    _ = scroll;
-    if notches != 0.0 {
-        state.wheel -= notches;
-        let planes = state.wheel.trunc();
-        state.wheel -= planes;
-        if planes != 0.0 {
-            out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
-        }
+    if notches == 0.0 {
+        return;
+    }
+    if shift && paints(s.workspace.tool) {
+        let radius_mm = s.workspace.brush.radius_mm * BRUSH_PER_NOTCH.powf(f64::from(notches));
+        let [least, most] = tool_options::BRUSH_MM;
+        let radius_mm = radius_mm.clamp(least, most);
+        out.command(Command::SetBrush(BrushSettings { radius_mm, ..s.workspace.brush }));
+        return;
+    }
+    state.wheel -= notches;
+    let planes = state.wheel.trunc();
+    state.wheel -= planes;
+    if planes != 0.0 {
+        out.command(Command::ScrollBy { slot: Some(slot), planes: planes as i64 });
     }
 }
 
@@ -293,7 +307,13 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         .filter(|_| inside)
         .and_then(|pixels| value_at(pixels, &place.grid, x as usize, y as usize))
         .map(|v| {
-            let decimals = if v.fract() == 0.0 { 0 } else { 1 };
+            // As many as tell neighbouring values apart: a map of ratios needs more than Hounsfield units.
+            let decimals = match v.abs() {
+                _ if v.fract() == 0.0 => 0,
+                a if a >= 100.0 => 1,
+                a if a >= 1.0 => 2,
+                _ => 4,
+            };
             format!("{} {}", signed(f64::from(v), decimals), open.unit())
         })
         .unwrap_or_default();
@@ -318,7 +338,12 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
         at,
         value,
         position,
-        voxel: voxel.map_or(String::new(), |[c, r, k]| format!("voxel {c}, {r}, {k}")),
+        voxel: voxel.map_or(String::new(), |[c, r, k]| match open.frames() {
+            // A single image has pixels, not voxels.
+            1 => format!("pixel {c}, {r}"),
+            _ if open.in_patient => format!("voxel {c}, {r}, {k}"),
+            _ => format!("pixel {c}, {r}, image {}", k + 1),
+        }),
         segments,
     }
 }

@@ -1,7 +1,8 @@
 //! Measurements under the hand: drawing them, finding them, moving them.
 
-use egui::{PointerButton, Pos2, Rect, Response, vec2};
+use egui::{Event, PointerButton, Pos2, Rect, Response, Ui, vec2};
 use lightbox_core::PatientPos;
+use lightbox_core::plane::PlanePixels;
 use lightbox_session::annotation::{Annotation, AnnotationKind};
 use lightbox_session::workspace::Tool;
 use lightbox_session::{Command, OpenStack};
@@ -15,6 +16,26 @@ use crate::overlay::annotations;
 const REACH_PT: f32 = 10.0;
 /// How near it has to be to a line.
 const REACH_LINE_PT: f32 = 5.0;
+
+/// Why a measurement is not taken.
+const OUTSIDE: &str = "Not measured: nothing was acquired at one of its points.";
+
+/// Whether there is image under the points. A plane through a leaning volume is black where nothing was acquired; of the
+/// box of an ellipse only the middle has to lie on it.
+fn is_on_pixels(kind: AnnotationKind, points: &[PatientPos], place: &Placement, pixels: Option<&PlanePixels>) -> bool {
+    let Some(PlanePixels::Values(values)) = pixels else { return true };
+    let grid = &place.grid;
+    let there = |p: PatientPos| {
+        let at = grid.to_plane(p).0;
+        let index = |v: f64, size: usize| ((v + 0.5).floor().max(0.0) as usize).min(size - 1);
+        let at = index(at.y, grid.height) * grid.width + index(at.x, grid.width);
+        values.get(at).is_some_and(|v| !v.is_nan())
+    };
+    match (kind, points) {
+        (AnnotationKind::Ellipse, [a, b]) => there(PatientPos((a.0 + b.0) / 2.0)),
+        _ => points.iter().all(|p| there(*p)),
+    }
+}
 
 /// What kind of measurement a tool draws; `None` for the others.
 #[must_use]
@@ -40,7 +61,7 @@ pub(super) fn under<'a>(
     let draws = kind_of(cx.session.workspace.tool).is_some();
     let document = cx.session.document(open.id)?;
     document.annotations.iter().rev().find_map(|annotation| {
-        let step_mm = open.plane_stack(annotation.plane).step_mm().length();
+        let step_mm = open.plane_stack(annotation.plane).gap_mm(annotation.index).max(1e-6);
         let at = annotations::on_plane(place, &annotation.points, step_mm)?;
         if let Some(point) = at.iter().position(|q| q.distance(p) <= REACH_PT) {
             return Some((annotation, Some(point)));
@@ -78,8 +99,10 @@ fn distance_to_line(p: Pos2, a: Pos2, b: Pos2) -> f32 {
 pub(super) fn moving(
     cx: &Cx<'_>,
     state: &mut ViewsState,
+    slot: usize,
     open: &OpenStack,
     place: &Placement,
+    pixels: Option<&PlanePixels>,
     response: &Response,
     press: Option<Pos2>,
     now: Option<Pos2>,
@@ -89,23 +112,27 @@ pub(super) fn moving(
     if super::interact::paints(cx.session.workspace.tool) || matches!(state.hand, Hand::Measuring { .. }) {
         return false;
     }
-    if let Hand::Moving { stack, id, point, last, points } = &mut state.hand {
-        if *stack != open.id {
+    if let Hand::Moving { slot: of, stack, id, point, last, points } = &mut state.hand {
+        // Another viewport may show the same stack; the hand is in one.
+        if *of != slot {
             return false;
         }
         if let Some(p) = now {
-            let at = place.patient_from_screen(p);
+            let at = place.patient_on_image(p);
             match point {
                 Some(n) => points[*n] = at,
-                None => {
-                    let by = at.0 - last.0;
-                    points.iter_mut().for_each(|q| *q = PatientPos(q.0 + by));
-                }
+                None => *points = place.moved(points, PatientPos(at.0 - last.0)),
             }
             *last = at;
         }
         if response.drag_stopped_by(primary) || !response.dragged() {
-            out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            let kind =
+                cx.session.document(*stack).and_then(|d| d.annotations.iter().find(|a| a.id == *id)).map(|a| a.kind);
+            if kind.is_some_and(|kind| is_on_pixels(kind, points, place, pixels)) {
+                out.command(Command::MoveAnnotation { stack: *stack, id: *id, points: points.clone() });
+            } else {
+                out.request(Request::Notice(OUTSIDE.to_owned()));
+            }
             state.hand = Hand::Free;
         }
         return true;
@@ -124,29 +151,46 @@ pub(super) fn moving(
     out.request(Request::Select(Some((open.id, annotation.id))));
     if started {
         state.hand = Hand::Moving {
+            slot,
             stack: open.id,
             id: annotation.id,
             point,
-            last: place.patient_from_screen(p),
+            last: place.patient_on_image(p),
             points: annotation.points.clone(),
         };
     }
     true
 }
 
+/// A drag that began on the image and ended within this frame, of which egui tells neither a drag nor a click: from, to.
+fn whole_drag(ui: &Ui, place: &Placement, response: &Response) -> Option<[Pos2; 2]> {
+    if !response.contains_pointer() || response.clicked() {
+        return None;
+    }
+    let primary = |e: &Event| match e {
+        Event::PointerButton { pos, button: PointerButton::Primary, pressed, .. } => Some((*pos, *pressed)),
+        _ => None,
+    };
+    let all: Vec<_> = ui.input(|i| i.events.iter().filter_map(primary).collect());
+    let [(from, true), (to, false)] = all.as_slice() else { return None };
+    place.rect.contains(*from).then_some([*from, *to])
+}
+
 /// Two or three points, by dragging or by clicks.
 pub(super) fn draw(
+    ui: &Ui,
     state: &mut ViewsState,
     slot: usize,
     kind: AnnotationKind,
     place: &Placement,
+    pixels: Option<&PlanePixels>,
     response: &Response,
     press: Option<Pos2>,
     now: Option<Pos2>,
     out: &mut Out,
 ) {
     let primary = PointerButton::Primary;
-    let at = now.map(|p| place.patient_from_screen(p));
+    let at = now.map(|p| place.patient_on_image(p));
     let wrong = matches!(&state.hand, Hand::Measuring { kind: k, slot: n, .. } if *k != kind || *n != slot);
     if wrong && (response.drag_started_by(primary) || response.clicked()) {
         state.hand = Hand::Free;
@@ -166,23 +210,61 @@ pub(super) fn draw(
                 if points.len() == kind.points() {
                     let points = std::mem::take(points);
                     state.hand = Hand::Free;
-                    if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
-                        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
-                    }
+                    take(slot, kind, points, place, pixels, out);
                 } else if let Some(at) = at {
                     points.push(at);
                 }
             }
         }
         _ => {
+            if let Some(ends) = whole_drag(ui, place, response) {
+                if !begins(place, ends[0], out) {
+                    return;
+                }
+                let [from, to] = ends.map(|p| place.patient_on_image(p));
+                if kind.points() == 2 {
+                    take(slot, kind, vec![from, to], place, pixels, out);
+                } else {
+                    state.hand = Hand::Measuring { slot, kind, points: vec![from, to, to], dragging: false };
+                }
+                return;
+            }
             let start = if response.drag_started_by(primary) { press } else { None };
             let begin = start.or(if response.clicked() { now } else { None });
             if let Some(p) = begin {
+                if !begins(place, p, out) {
+                    return;
+                }
                 let first = place.patient_from_screen(p);
                 let dragging = start.is_some();
                 state.hand = Hand::Measuring { slot, kind, points: vec![first, at.unwrap_or(first)], dragging };
             }
         }
+    }
+}
+
+/// Whether a measurement may begin here; says why not.
+fn begins(place: &Placement, at: Pos2, out: &mut Out) -> bool {
+    let on_image = place.shown().contains(at);
+    if !on_image {
+        out.request(Request::Notice("A measurement begins on the image.".to_owned()));
+    }
+    on_image
+}
+
+/// Adds a measurement whose points are all there, unless two of them are one or nothing was acquired under one.
+fn take(
+    slot: usize,
+    kind: AnnotationKind,
+    points: Vec<PatientPos>,
+    place: &Placement,
+    pixels: Option<&PlanePixels>,
+    out: &mut Out,
+) {
+    if !is_on_pixels(kind, &points, place, pixels) {
+        out.request(Request::Notice(OUTSIDE.to_owned()));
+    } else if points.windows(2).all(|w| w[0].distance_mm(w[1]) > 1e-6) {
+        out.command(Command::AddAnnotation { slot: Some(slot), kind, points });
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Hand {
     },
     /// A point of a measurement that is being moved.
     Moving {
+        /// Viewport.
+        slot: usize,
         /// Stack.
         stack: StackId,
         /// Measurement.

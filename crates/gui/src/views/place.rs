@@ -76,6 +76,42 @@ impl Placement {
         )
     }
 
+    /// The part of the image that the viewport shows.
+    #[must_use]
+    pub fn shown(&self) -> Rect {
+        self.image_rect().intersect(self.rect)
+    }
+
+    /// The point of the shown image that is nearest to a place of the screen.
+    #[must_use]
+    pub fn patient_on_image(&self, p: Pos2) -> PatientPos {
+        let shown = self.shown();
+        self.patient_from_screen(if shown.is_positive() { shown.clamp(p) } else { p })
+    }
+
+    /// The points moved by `by` in the patient, no further than until the first of them reaches the edge of the image.
+    #[must_use]
+    pub fn moved(&self, points: &[PatientPos], by: PatientPos) -> Vec<PatientPos> {
+        let at: Vec<PlanePos> = points.iter().map(|p| self.grid.to_plane(*p).0).collect();
+        let origin = self.grid.to_plane(PatientPos::default()).0;
+        let to = self.grid.to_plane(by).0;
+        let limit = |wish: f64, of: &dyn Fn(&PlanePos) -> f64, size: usize| {
+            let (least, most) =
+                at.iter().map(of).fold((f64::MAX, f64::MIN), |(least, most), v| (least.min(v), most.max(v)));
+            // A measurement that reaches beyond the edge already may be moved back, not further out.
+            wish.clamp((-0.5 - least).min(0.0), (size as f64 - 0.5 - most).max(0.0))
+        };
+        let dx = limit(to.x - origin.x, &|p| p.x, self.grid.width);
+        let dy = limit(to.y - origin.y, &|p| p.y, self.grid.height);
+        at.iter()
+            .zip(points)
+            .map(|(plane, point)| {
+                let moved = self.grid.to_patient(PlanePos::new(plane.x + dx, plane.y + dy));
+                PatientPos(point.0 + (moved.0 - self.grid.to_patient(*plane).0))
+            })
+            .collect()
+    }
+
     /// Points for one pixel across.
     #[must_use]
     pub fn pt_per_px(&self) -> f64 {
@@ -142,6 +178,21 @@ mod tests {
             let r = p.image_rect();
             assert!((r.width() / r.height() - 50.0 / 100.0).abs() < 1e-4);
         }
+    }
+
+    #[test]
+    fn nothing_is_moved_out_of_the_image() {
+        let rect = Rect::from_min_size(pos2(0.0, 0.0), vec2(300.0, 200.0));
+        let p = Placement::new(rect, grid(), &view(1.0, [0.0, 0.0]));
+        // 100 pixels of 0.5 mm across, 50 of 2 mm down; positions are pixel centres.
+        let points = [PatientPos(glam_x() * 10.0), PatientPos(glam_x() * 20.0)];
+        let far = p.moved(&points, PatientPos(glam_x() * 1000.0 + glam_y() * -1000.0));
+        assert!((far[1].0.x - 49.75).abs() < 1e-9 && (far[0].0.x - 39.75).abs() < 1e-9, "{far:?}");
+        assert!((far[0].0.y + 1.0).abs() < 1e-9);
+        let near = p.moved(&points, PatientPos(glam_x() * 3.0));
+        assert!((near[0].0.x - 13.0).abs() < 1e-9);
+        let outside = p.patient_on_image(pos2(-500.0, 100.0));
+        assert!((outside.0.x + 0.25).abs() < 1e-4, "{outside:?}");
     }
 
     #[test]

@@ -1,19 +1,44 @@
 //! One viewport: the image, what lies on it, and the bar that says what it is worth.
 
-use egui::{Align2, Rect, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 use lightbox_core::label::MaskOrigin;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
-use lightbox_session::WarningKind;
-use lightbox_session::{LoadState, OpenStack};
+use lightbox_session::annotation::read_on;
+use lightbox_session::workspace::TextLevel;
+use lightbox_session::{LoadState, OpenStack, WarningKind};
 
 use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
+use crate::panels::amount::reading;
+use crate::panels::parts::count;
 use crate::textures::ViewTextures;
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
+
+/// A statement of the trust bar, with its words.
+struct Statement {
+    mark: TrustMark,
+    text: String,
+    short: &'static str,
+}
+
+impl Statement {
+    fn new(mark: TrustMark, text: &str) -> Self {
+        Self { mark, text: text.to_owned(), short: "" }
+    }
+
+    /// With words for a narrow viewport.
+    fn short(self, short: &'static str) -> Self {
+        Self { short, ..self }
+    }
+
+    fn item(&self) -> TrustItem<'_> {
+        TrustItem { mark: self.mark, text: &self.text, short: self.short }
+    }
+}
 
 /// Draws the viewport of `slot` into the room of `ui`.
 pub(super) fn show(
@@ -30,39 +55,36 @@ pub(super) fn show(
     ui.painter().rect_filled(image, 0, cx.tokens.void);
     let view = &cx.session.workspace.views[slot];
     let open = view.stack.and_then(|id| cx.session.library.stack(id));
-    let described = match (open, textures.grid) {
+    let (response, described) = match (open, textures.grid) {
         (Some(open), Some(grid)) => {
             let place = Placement::new(image, grid, view);
-            Some(picture(ui, cx, textures, state, slot, open, &place, out))
+            let (response, words) = picture(ui, cx, textures, state, slot, open, &place, out);
+            (response, Some(words))
         }
-        _ => {
-            nothing(ui, cx, image, slot, out);
-            None
-        }
+        _ => (nothing(ui, image, slot, out), None),
     };
     let (items, end) = match open {
-        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index, slot),
+        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index),
         None => (Vec::new(), String::new()),
     };
-    let items: Vec<TrustItem<'_>> = items.iter().map(|(mark, text)| TrustItem { mark: *mark, text }).collect();
+    let items: Vec<TrustItem<'_>> = items.iter().map(Statement::item).collect();
     ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| ui.add(TrustBar { items: &items, end: &end }));
     if cx.session.workspace.active == slot && open.is_some() {
         let line = Stroke::new(1.0, cx.tokens.acc);
         ui.painter().rect_stroke(whole, 0, line, StrokeKind::Inside);
     }
     // A viewport is an image whose description is its corner text and its trust bar.
-    let description = match (described, items.is_empty()) {
-        (Some(words), _) => {
+    let description = match described {
+        Some(words) => {
             let trust: Vec<&str> = items.iter().map(|i| i.text).collect();
             format!("Viewport {}: {words}. {}. {end}", slot + 1, trust.join(", "))
         }
-        (None, _) => format!("Viewport {}, empty", slot + 1),
+        None => format!("Viewport {}, empty", slot + 1),
     };
-    let response = ui.interact(bar, ui.scope_id().with("described"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, description.clone()));
 }
 
-/// The image with everything on it; gives back its description.
+/// The image with everything on it; gives back what the hand does with it, and its description.
 fn picture(
     ui: &mut Ui,
     cx: &Cx<'_>,
@@ -72,7 +94,7 @@ fn picture(
     open: &OpenStack,
     place: &Placement,
     out: &mut Out,
-) -> String {
+) -> (Response, String) {
     let s = cx.session;
     let t = cx.tokens;
     let view = &s.workspace.views[slot];
@@ -90,7 +112,7 @@ fn picture(
         painter.image(texture.id(), on_image, uv, white);
     }
     let document = s.document(open.id);
-    ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
+    let words = ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
         ui.set_clip_rect(place.rect);
         if !bare {
             let active = document.and_then(|d| d.active).filter(|_| interact::paints(s.workspace.tool));
@@ -103,21 +125,29 @@ fn picture(
             }) {
                 crosshair::paint(&painter, t, place, at);
             }
-            measurements(ui, cx, state, slot, open, place);
+            measurements(ui, cx, textures, state, slot, open, place);
             interact::brush_ring(ui, cx, place, &response);
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
         if !bare {
-            scale(ui, cx, open, place, &corners[3]);
-        }
-        if !bare {
-            text::paint(ui, t, place.rect, &corners, &open.edge_letters(view.plane), s.workspace.text);
+            let shown = text::Shown::new(ui, &corners, place, !open.in_patient, s.workspace.text);
+            let bar = (open.calibration() != Calibration::None)
+                .then(|| scale_bar::extent(place, shown.place_width(ui)))
+                .flatten();
+            if let Some((ends, mm)) = bar {
+                scale_bar::paint(ui, ui.painter(), t, place, ends, mm);
+            }
+            let bar_right = bar.map(|(ends, _)| ends[1]);
+            let letters = open.edge_letters(view.plane);
+            text::paint(ui, t, place.rect, &shown, &letters, bar_right, response.hover_pos());
         }
         loading(ui, cx, textures, open, place.rect);
         scroll_bar(ui, cx, slot, open, place.rect);
-        corners.iter().flatten().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ")
-    })
-    .inner
+        // Where the reader hides the patient, the name is not spoken either.
+        let spoken = if s.workspace.text == TextLevel::All { &corners[..] } else { &corners[1..] };
+        spoken.iter().flatten().filter(|c| !c.is_empty()).cloned().collect::<Vec<_>>().join(", ")
+    });
+    (response, words.inner)
 }
 
 /// How many image pixels fall on one screen pixel: the texture is made that much smaller, so that nothing flickers.
@@ -125,18 +155,18 @@ fn shrink(screen_px_per_px: f64) -> usize {
     if screen_px_per_px >= 0.66 { 1 } else { (1.0 / screen_px_per_px).floor().clamp(1.0, 16.0) as usize }
 }
 
-fn scale(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, place: &Placement, corner: &[String; 2]) {
-    if open.calibration() != Calibration::None {
-        let shown = cx.session.workspace.text != lightbox_session::workspace::TextLevel::None;
-        let corner_pt = if shown { text::corner_width(ui, place.rect, corner) } else { 0.0 };
-        scale_bar::paint(ui, ui.painter(), cx.tokens, place, corner_pt);
-    }
-}
-
-fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &OpenStack, place: &Placement) {
+fn measurements(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    textures: &ViewTextures,
+    state: &ViewsState,
+    slot: usize,
+    open: &OpenStack,
+    place: &Placement,
+) {
     let s = cx.session;
     let view = &s.workspace.views[slot];
-    let step = open.plane_stack(view.plane).step_mm().dot(place.grid.normal()).abs().max(1e-6);
+    let step = open.plane_stack(view.plane).gap_mm(view.index).max(1e-6);
     if let Some(document) = s.document(open.id) {
         for annotation in &document.annotations {
             let moved = match &state.hand {
@@ -153,14 +183,22 @@ fn measurements(ui: &Ui, cx: &Cx<'_>, state: &ViewsState, slot: usize, open: &Op
             );
             if let Some(at) = annotations::on_plane(place, &shown.points, step) {
                 let selected = cx.ui.selected == Some((open.id, annotation.id));
-                annotations::paint(ui, cx.tokens, place, &shown, open, &at, selected);
+                // Kept while nothing changes; while it is moved, from the pixels on the screen: nothing is cut anew.
+                let here = (shown.plane, shown.index) == (view.plane, view.index);
+                let reading = match (moved.is_some(), here) {
+                    (true, true) => read_on(&shown, open, textures.pixels.as_ref()),
+                    (true, false) => read_on(&shown, open, None),
+                    (false, _) => reading(ui, &shown, open),
+                };
+                annotations::paint(ui, cx.tokens, place, &shown, reading.as_ref(), &at, selected);
             }
         }
     }
     if let Hand::Measuring { slot: at, kind, points, .. } = &state.hand
         && *at == slot
     {
-        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index));
+        let pixels = textures.pixels.as_ref();
+        annotations::preview(ui, cx.tokens, place, *kind, points, open, (view.plane, view.index), pixels);
     }
 }
 
@@ -210,7 +248,7 @@ fn scroll_bar(ui: &Ui, cx: &Cx<'_>, slot: usize, open: &OpenStack, rect: Rect) {
     painter.rect_filled(Rect::from_min_size(pos2(track.left(), y), vec2(4.0, thumb)), 2, cx.tokens.ovthumb);
 }
 
-fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
+fn nothing(ui: &mut Ui, rect: Rect, slot: usize, out: &mut Out) -> Response {
     let response = ui.interact(rect, ui.scope_id().with("empty"), Sense::click());
     if response.clicked() {
         out.command(lightbox_session::Command::Activate(slot));
@@ -224,25 +262,12 @@ fn nothing(ui: &mut Ui, cx: &Cx<'_>, rect: Rect, slot: usize, out: &mut Out) {
             out.dialog(DialogRequest::OpenFolder);
         }
     });
-    _ = (cx, Align2::CENTER_CENTER);
+    response
 }
 
 /// What the image is worth, and where in the stack it is.
-fn trust(
-    cx: &Cx<'_>,
-    open: &OpenStack,
-    planes: &PlaneStack,
-    index: usize,
-    slot: usize,
-) -> (Vec<(TrustMark, String)>, String) {
-    let mut items = Vec::new();
-    if planes.is_interpolated() {
-        items.push((TrustMark::Partial, "Interpolated between slices".to_owned()));
-    } else if open.info.lossy {
-        items.push((TrustMark::Trouble, "Lossy compression".to_owned()));
-    } else {
-        items.push((TrustMark::Full, "Full fidelity".to_owned()));
-    }
+fn trust(cx: &Cx<'_>, open: &OpenStack, planes: &PlaneStack, index: usize) -> (Vec<Statement>, String) {
+    let mut items = pixels_of(open, planes, index);
     let mut uneven = false;
     for warning in open.warnings() {
         let words = match warning.kind {
@@ -255,26 +280,52 @@ fn trust(
             _ => continue,
         };
         uneven = true;
-        items.push((TrustMark::Trouble, words.to_owned()));
+        items.push(Statement::new(TrustMark::Trouble, words));
+    }
+    if planes.is_interpolated() {
+        items.push(Statement::new(TrustMark::Partial, "Interpolated between slices").short("Interpolated"));
+    } else if items.is_empty() {
+        // Beside a warning it would be read as "nothing is wrong".
+        items.push(Statement::new(TrustMark::Full, "Full fidelity"));
     }
     if open.info.is_volume && open.in_patient && !uneven && !planes.is_interpolated() {
-        items.push((TrustMark::AtPatient, format!("{} slices, even", open.frames())));
+        items.push(Statement::new(TrustMark::AtPatient, &format!("{} slices, even", open.frames())));
     }
     items.push(match open.calibration() {
-        Calibration::Patient => (TrustMark::AtPatient, "mm: patient".to_owned()),
-        Calibration::Detector => (TrustMark::AtDetector, "mm: detector, not the patient".to_owned()),
-        Calibration::User => (TrustMark::ByUser, "mm: by the user".to_owned()),
-        Calibration::None => (TrustMark::Trouble, "Not calibrated: lengths in px".to_owned()),
+        Calibration::Patient => Statement::new(TrustMark::AtPatient, "mm: patient"),
+        Calibration::Detector => {
+            Statement::new(TrustMark::AtDetector, "mm: detector, not the patient").short("mm: detector")
+        }
+        Calibration::User => Statement::new(TrustMark::ByUser, "mm: by the user"),
+        Calibration::None => Statement::new(TrustMark::Trouble, "Not calibrated: lengths in px").short("px, no mm"),
     });
     let model_on_image = cx.session.document(open.id).is_some_and(|d| {
         let drawn = |x: &lightbox_core::Segment| x.visible && matches!(x.origin, MaskOrigin::Model { .. });
         !cx.session.workspace.masks.hidden && d.segments.iter().any(drawn)
     });
     if model_on_image {
-        items.push((TrustMark::Partial, "AI on the image: masks".to_owned()));
+        items.push(Statement::new(TrustMark::Model, "AI on the image: masks").short("AI masks"));
     }
-    _ = slot;
     (items, format!("{} / {}", index.min(planes.count() - 1) + 1, planes.count()))
+}
+
+/// What is wrong with the pixels themselves: of the image shown, or of those that the plane is cut from.
+fn pixels_of(open: &OpenStack, planes: &PlaneStack, index: usize) -> Vec<Statement> {
+    let mut items = Vec::new();
+    let shown = planes.stored_slice(index);
+    let notes =
+        || open.pixel_notes.iter().filter(|(frame, _)| shown.is_none_or(|k| k == **frame)).map(|(_, note)| note);
+    let (cut, mended) = (notes().filter(|n| n.cut_off).count(), notes().filter(|n| !n.cut_off).count());
+    for (n, words) in [(cut, "Pixels cut off"), (mended, "Pixels mended")] {
+        let text = if shown.is_some() { words.to_owned() } else { format!("{words} in {}", count(n, "image")) };
+        if n > 0 {
+            items.push(Statement::new(TrustMark::Trouble, &text).short(words));
+        }
+    }
+    if open.info.lossy {
+        items.push(Statement::new(TrustMark::Trouble, "Lossy compression").short("Lossy"));
+    }
+    items
 }
 
 #[cfg(test)]

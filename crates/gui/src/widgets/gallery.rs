@@ -227,7 +227,7 @@ fn palette(ui: &mut Ui, t: &Tokens) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 16.0;
         let hint =
-            Hint { name: "Brush", key: "1", line: "Hold Ctrl to erase. Shift+wheel changes the size.", reason: "" };
+            Hint { name: "Brush", key: "1", line: "Hold Alt to erase. Shift+wheel changes the size.", reason: "" };
         ui.vertical(|ui| hint.framed(ui));
         Frame::new()
             .fill(t.bg2)
@@ -342,14 +342,14 @@ fn lists(ui: &mut Ui) {
 
 fn around(ui: &mut Ui, t: &Tokens) {
     let acquired = [
-        TrustItem { mark: TrustMark::Full, text: "Full fidelity" },
-        TrustItem { mark: TrustMark::AtPatient, text: "mm: patient" },
-        TrustItem { mark: TrustMark::Partial, text: "AI: lung outline" },
+        TrustItem { mark: TrustMark::Full, text: "Full fidelity", short: "" },
+        TrustItem { mark: TrustMark::AtPatient, text: "mm: patient", short: "" },
+        TrustItem { mark: TrustMark::Model, text: "AI: lung outline", short: "" },
     ];
     let restored = [
-        TrustItem { mark: TrustMark::Trouble, text: "Synthetic pixels" },
-        TrustItem { mark: TrustMark::AtDetector, text: "mm: detector" },
-        TrustItem { mark: TrustMark::ByUser, text: "mm: set by AB" },
+        TrustItem { mark: TrustMark::Trouble, text: "Synthetic pixels", short: "" },
+        TrustItem { mark: TrustMark::AtDetector, text: "mm: detector", short: "" },
+        TrustItem { mark: TrustMark::ByUser, text: "mm: set by AB", short: "" },
     ];
     ui.columns(2, |columns| {
         let bars =

@@ -79,7 +79,8 @@ impl<'a> Card<'a> {
         ui.painter().galley(rect.min + vec2(left, padding), words, t.t1);
         if let Some(actions) = actions {
             let line = Rect::from_min_max(
-                pos2(rect.left() + left, rect.top() + padding + below + 6.0),
+                // A narrow card has no room to keep the edge of its words.
+                pos2(rect.left() + if width < 208.0 { padding } else { left }, rect.top() + padding + below + 6.0),
                 pos2(rect.right() - padding, rect.bottom() - padding),
             );
             let layout = egui::Layout::left_to_right(egui::Align::Center);

@@ -25,7 +25,7 @@ pub use field::{DropDown, Number, SearchField, toggle};
 pub use gallery::gallery;
 pub use hint::Hint;
 pub use message::{Card, Progress, ScoreBar, empty_state};
-pub use paint::{dashed_rect, focus_ring, line_text, outlined_text, paint_icon, paint_text, wrapped_text};
+pub use paint::{dashed_rect, faint_text, focus_ring, line_text, outlined_text, paint_icon, paint_text, wrapped_text};
 pub use row::{Row, caption, hair, section};
 pub use segment::{SegmentRow, SegmentRowResponse, SegmentState};
 pub use segmented::Segmented;

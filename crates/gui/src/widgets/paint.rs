@@ -80,8 +80,18 @@ pub fn dashed_rect(painter: &Painter, rect: Rect, radius_pt: f32, stroke: Stroke
 
 /// Paint text on pixels: once in black a physical pixel to each side, then in its colour.
 pub fn outlined_text(ui: &Ui, pos: Pos2, align: Align2, text: &str, font: FontId, colour: Color32) -> Rect {
+    text_on_pixels(ui, pos, align, text, font, colour, 1.0)
+}
+
+/// The same at a fifth of its strength: what lies under it can be seen.
+pub fn faint_text(ui: &Ui, pos: Pos2, align: Align2, text: &str, font: FontId, colour: Color32) -> Rect {
+    text_on_pixels(ui, pos, align, text, font, colour, 0.2)
+}
+
+fn text_on_pixels(ui: &Ui, pos: Pos2, align: Align2, text: &str, font: FontId, colour: Color32, strength: f32) -> Rect {
     let painter = ui.painter();
-    let halo = theme::tokens(ui).halo;
+    let halo = theme::tokens(ui).halo.gamma_multiply(strength);
+    let colour = colour.gamma_multiply(strength);
     let galley = painter.layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
     let rect = align.anchor_size(pos, galley.size());
     let min = rect.min.round_to_pixels(painter.pixels_per_point());

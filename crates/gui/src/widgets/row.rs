@@ -165,11 +165,31 @@ impl<'a> Row<'a> {
         self.show_with(ui, |_| {})
     }
 
+    /// Width in which nothing is cut off, but for a long reason or end.
+    fn natural_width(&self, ui: &Ui) -> f32 {
+        let width = |words: &str, pt: usize| match words {
+            "" => 0.0,
+            _ => {
+                let galley = line_text(ui, words, font(size::TEXT[pt], Weight::Medium), Color32::PLACEHOLDER, 240.0);
+                galley.size().x + 12.0
+            }
+        };
+        let lead = if matches!(self.lead, Lead::None) { 0.0 } else { size::ICON[1] + 8.0 };
+        let title = width(self.title, if self.subtitle.is_empty() { 1 } else { 2 });
+        let ends = width(self.end, 1) + width(self.end2, 1) + width(self.key, 0).max(width(self.reason, 0));
+        let whole = lead + title.max(width(self.subtitle, 0)) + width(self.note, 1) + ends;
+        // The words at the end get at most this part of the row.
+        let for_end = width(self.end, 1) / 0.6;
+        (whole.max(for_end) + 16.0).ceil()
+    }
+
     /// Show it with parts at its right end; `end` draws them from right to left.
     pub fn show_with(self, ui: &mut Ui, end: impl FnOnce(&mut Ui)) -> Response {
         let t = theme::tokens(ui);
         let usable = self.reason.is_empty();
-        let (rect, response) = allocate(ui, vec2(ui.available_width(), self.height_pt), Sense::click(), usable);
+        // A menu asks first how wide its widest row is.
+        let width = if ui.is_sizing_pass() { self.natural_width(ui) } else { ui.available_width() };
+        let (rect, response) = allocate(ui, vec2(width, self.height_pt), Sense::click(), usable);
         let ground_rect = if self.inset { rect } else { rect.expand2(vec2(8.0, 0.0)) };
         let inner = if self.inset { rect.shrink2(vec2(8.0, 0.0)) } else { rect };
         let look = Look::of(&response, None);
@@ -308,6 +328,7 @@ pub fn caption(ui: &mut Ui, text: &str) -> Response {
 /// A line of one point across the room there is and `reach_pt` further on both sides.
 pub fn hair(ui: &mut Ui, reach_pt: f32) {
     let t = theme::tokens(ui);
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 1.0), Sense::hover());
+    let width = if ui.is_sizing_pass() { 0.0 } else { ui.available_width() };
+    let (rect, _) = ui.allocate_exact_size(vec2(width, 1.0), Sense::hover());
     ui.painter().rect_filled(rect.expand2(vec2(reach_pt, 0.0)), 0, t.line);
 }

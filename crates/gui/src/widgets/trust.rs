@@ -8,7 +8,7 @@ use egui::{
 use super::{line_text, paint_icon, paint_text};
 use crate::{
     fonts::{Weight, font},
-    icons::Icon,
+    icons::{self, Icon},
     theme::{self, size},
 };
 
@@ -27,6 +27,20 @@ pub enum TrustMark {
     AtDetector,
     /// ○ calibrated by the user.
     ByUser,
+    /// A model's work lies on the image.
+    Model,
+}
+
+impl TrustMark {
+    /// In which order statements stand, and go where there is no room: trouble first, then a model's work, which a reader
+    /// must not take for the image, then the rest.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Trouble => 0,
+            Self::Model => 1,
+            _ => 2,
+        }
+    }
 }
 
 /// One statement: its shape and its words.
@@ -36,13 +50,18 @@ pub struct TrustItem<'a> {
     pub mark: TrustMark,
     /// The words.
     pub text: &'a str,
+    /// The words where there is little room; empty for the same.
+    pub short: &'a str,
 }
+
+/// What an item takes beside its words: the mark before them, the gap after them.
+const BESIDE_PT: [f32; 2] = [16.0, 12.0];
 
 /// The bar below an image, 20 high and as wide as the room: what it is worth, and where in the stack it is.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "add it to a Ui"]
 pub struct TrustBar<'a> {
-    /// The statements, most important first; what has no room is left out from the end, trouble never.
+    /// The statements, most important first; what has no room is left out from the end, trouble and models never.
     pub items: &'a [TrustItem<'a>],
     /// Words at the right end: "87 / 268".
     pub end: &'a str,
@@ -59,25 +78,55 @@ impl Widget for TrustBar<'_> {
         let right = inner.right() - words.size().x - if self.end.is_empty() { 0.0 } else { 12.0 };
         paint_text(ui.painter(), words, inner, Align2::RIGHT_CENTER);
         let mut x = inner.left();
-        let mut trouble: Vec<_> = self.items.iter().filter(|item| item.mark == TrustMark::Trouble).collect();
-        trouble.extend(self.items.iter().filter(|item| item.mark != TrustMark::Trouble));
-        for item in trouble {
+        for (item, text, room) in
+            fitting(self.items, right - x, |text| line_text(ui, text, note(), t.t2, f32::INFINITY).size().x)
+        {
             let ink = if item.mark == TrustMark::Trouble { t.warn } else { t.t2 };
-            let whole = line_text(ui, item.text, note(), ink, f32::INFINITY).size().x;
-            let room = right - x - 16.0;
-            if whole > room && item.mark != TrustMark::Trouble {
-                break;
-            }
             let colour = if item.mark == TrustMark::Full { t.ok } else { ink };
             paint_mark(ui, item.mark, pos2(x + 6.0, rect.center().y), colour);
-            let words = line_text(ui, item.text, note(), ink, room);
-            paint_text(ui.painter(), words, inner.with_min_x(x + 16.0), Align2::LEFT_CENTER);
-            x += 16.0 + whole + 12.0;
+            let words = line_text(ui, text, note(), ink, room);
+            let wide = words.size().x;
+            paint_text(ui.painter(), words, inner.with_min_x(x + BESIDE_PT[0]), Align2::LEFT_CENTER);
+            x += BESIDE_PT[0] + wide + BESIDE_PT[1];
         }
         let spoken: Vec<&str> = self.items.iter().map(|item| item.text).chain([self.end]).collect();
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, spoken.join(", ")));
         response
     }
+}
+
+/// The statements that have room, in their order, with the words of each and the width that these may take.
+fn fitting<'a>(
+    items: &[TrustItem<'a>],
+    room_pt: f32,
+    width: impl Fn(&str) -> f32,
+) -> Vec<(TrustItem<'a>, &'a str, f32)> {
+    let mut kept: Vec<TrustItem<'a>> = items.to_vec();
+    kept.sort_by_key(|item| item.mark.rank());
+    let whole =
+        |words: &[&str]| words.iter().map(|text| width(text) + BESIDE_PT[0] + BESIDE_PT[1]).sum::<f32>() - BESIDE_PT[1];
+    let words = |kept: &[TrustItem<'a>], short: bool| -> Vec<&'a str> {
+        kept.iter().map(|item| if short && !item.short.is_empty() { item.short } else { item.text }).collect()
+    };
+    // All in full, or all that there is room for in short.
+    let short = whole(&words(&kept, false)) > room_pt;
+    let mut texts = words(&kept, short);
+    while whole(&texts) > room_pt && kept.last().is_some_and(|item| item.mark.rank() > 1) {
+        kept.pop();
+        texts.pop();
+    }
+    // What is left must be shown; the longest words give way.
+    let mut widths: Vec<f32> = texts.iter().map(|text| width(text)).collect();
+    let beside = kept.len() as f32 * (BESIDE_PT[0] + BESIDE_PT[1]) - BESIDE_PT[1];
+    let mut over = widths.iter().sum::<f32>() + beside - room_pt;
+    while over > 0.0 {
+        let longest = (0..widths.len()).max_by(|a, b| widths[*a].total_cmp(&widths[*b]));
+        let Some(longest) = longest.filter(|n| widths[*n] > 1.0) else { break };
+        let less = over.min(widths[longest] * 0.2).max(1.0);
+        widths[longest] -= less;
+        over -= less;
+    }
+    kept.into_iter().zip(texts).zip(widths).map(|((item, text), pt)| (item, text, pt.ceil())).collect()
 }
 
 /// Paint the shape of a statement around a centre.
@@ -112,6 +161,7 @@ pub(super) fn paint_mark(ui: &Ui, mark: TrustMark, centre: Pos2, colour: Color32
         TrustMark::ByUser => {
             painter.circle_stroke(centre, 3.5, thin);
         }
+        TrustMark::Model => paint_icon(painter, icons::CPU, centre, size::ICON[2], colour),
     }
 }
 
@@ -144,4 +194,32 @@ pub fn status_item(ui: &mut Ui, icon: Option<Icon>, words: &str, quiet: bool) ->
     paint_text(ui.painter(), galley, rect.with_min_x(rect.left() + icon_pt), Align2::LEFT_CENTER);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(room_pt: f32) -> Vec<&'static str> {
+        let item = |mark, text, short| TrustItem { mark, text, short };
+        let items = [
+            item(TrustMark::Full, "Full fidelity", ""),
+            item(TrustMark::AtDetector, "mm: detector, not the patient", "mm: detector"),
+            item(TrustMark::Model, "AI on the image: masks", "AI masks"),
+            item(TrustMark::Trouble, "Lossy compression", "Lossy"),
+        ];
+        // A letter is ten wide.
+        fitting(&items, room_pt, |text| text.len() as f32 * 10.0).into_iter().map(|(_, text, _)| text).collect()
+    }
+
+    #[test]
+    fn a_models_work_is_the_last_to_go() {
+        assert_eq!(
+            shown(2000.0),
+            ["Lossy compression", "AI on the image: masks", "Full fidelity", "mm: detector, not the patient"]
+        );
+        assert_eq!(shown(500.0), ["Lossy", "AI masks", "Full fidelity", "mm: detector"]);
+        assert_eq!(shown(340.0), ["Lossy", "AI masks", "Full fidelity"]);
+        assert_eq!(shown(100.0), ["Lossy", "AI masks"]);
+    }
 }

@@ -38,9 +38,7 @@ pub(super) fn picture(decoded: &Decoded, model: &Model) -> (Picture, Vec<String>
     });
     picture.window = match (frame.is_colour(), decoded.windows.first()) {
         (true, _) => Some([0.0, 255.0]),
-        (false, Some((_, w))) => {
-            Some([(w.center - w.width / 2.0) as f32, (w.center + w.width / 2.0) as f32])
-        }
+        (false, Some((_, w))) => Some([(w.center - w.width / 2.0) as f32, (w.center + w.width / 2.0) as f32]),
         (false, None) => matches!(frame.samples(), Samples::U8(_)).then_some([0.0, 255.0]),
     };
     if decoded.inverted {
@@ -162,7 +160,8 @@ pub(super) fn volume(
             if let Some(plane) = mask.plane(z) {
                 plane.iter_set().for_each(|i| values[i] = 1);
             }
-            let frame = Frame::new(columns, rows, Samples::U8(values), Rescale::default()).map_err(|e| e.to_string())?;
+            let frame =
+                Frame::new(columns, rows, Samples::U8(values), Rescale::default()).map_err(|e| e.to_string())?;
             labels.set_slice(z, Arc::new(frame)).map_err(|e| e.to_string())?;
         }
         let file = format!("{number:04}_{}.nii.gz", slug(label));

@@ -35,6 +35,9 @@ pub(super) fn scan(paths: &[PathBuf], json: bool) -> Result<(), String> {
             });
             let number = series.number.map_or_else(|| "-".to_owned(), |n| n.to_string());
             output::line(&format!("  {number:>4} {:4} {:30} {size}", series.modality, series.description));
+            for object in &series.objects {
+                output::line(&format!("       {}", object.summary));
+            }
             for warning in &series.warnings {
                 output::line(&format!("       ! {}", warning.text));
             }

@@ -46,6 +46,14 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
     for study in &index.studies {
         for series in &study.series {
             let notes = objections(model.card(), study, series);
+            // A picture that is no DICOM has no modality to speak of; another modality than the card's is refused, as in
+            // the window.
+            let wanted = &model.card().fits.modality;
+            let known = !series.modality.is_empty() && series.modality != "OT";
+            if known && !wanted.is_empty() && !wanted.iter().any(|m| m.eq_ignore_ascii_case(&series.modality)) {
+                failed.push(format!("the model needs {}, this is {}", wanted.join(" or "), series.modality));
+                continue;
+            }
             for stack in &series.stacks {
                 if matches!(model.card().architecture.takes(), Takes::Volume(_)) {
                     if let Err(why) = run.volume(stack, &notes) {
@@ -206,11 +214,7 @@ impl Run<'_> {
         let frame_ref = &stack.frames[n];
         let decoded = opener.decode(frame_ref).map_err(|e| e.to_string())?;
         let frame = decoded.frame;
-        let mut values = frame.values();
-        if decoded.inverted {
-            let (low, high) = frame.range().unwrap_or((0.0, 0.0));
-            values.iter_mut().for_each(|v| *v = high + low - *v);
-        }
+        let values = frame.values_as_seen(decoded.inverted);
         let image =
             GreyImage { columns: frame.columns(), rows: frame.rows(), values, spacing_mm: stack.pixel_spacing_mm };
         let mut notes = objections.to_vec();

@@ -1,7 +1,10 @@
 //! The commands, one room each.
 
+mod anonymize;
 mod answer;
+mod ask;
 mod bench;
+mod export;
 mod images;
 mod infer;
 mod masks;
@@ -38,8 +41,18 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         }
         Some(Command::Seg { action }) => seg::run(action),
         Some(Command::Report { action }) => report::run(action),
-        Some(Command::Ask { .. }) => not_yet("ask"),
-        Some(Command::Anonymize { .. }) => not_yet("anonymize"),
+        Some(Command::Ask { question, audience, folder, json }) => {
+            ask::run(&question, audience.as_deref(), folder.as_deref(), json)
+        }
+        Some(Command::Drug { name, egfr, rules, recalls, ndc, json }) => ask::drug(&ask::DrugQuestion {
+            name: &name,
+            egfr,
+            rules: rules.as_deref(),
+            recalls: recalls.as_deref(),
+            ndc: ndc.as_deref(),
+            json,
+        }),
+        Some(Command::Anonymize(args)) => anonymize::run(&args),
         Some(Command::Pacs { .. }) => not_yet("pacs"),
         Some(Command::Bench { what, json }) => bench::run(&what, json),
     }

@@ -20,10 +20,18 @@ pub(super) fn run(action: Report) -> Result<(), String> {
                     output::note(&contradiction);
                 }
             }
+            // A file of the form MRRT is a template of one's own: its text, to be filled.
+            if let Some(page) = template.as_deref().filter(|name| name.ends_with(".html") || name.ends_with(".htm")) {
+                let page =
+                    lightbox_report::mrrt::read(&read_text(Path::new(page))?).map_err(|e| format!("{e}: {page}"))?;
+                output::line(page.to_text().trim_end());
+                return Ok(());
+            }
             let draft = draft(&file, template.as_deref()).map_err(|e| e.to_string())?;
             output::line(draft.to_text_with_proposals().trim_end());
             Ok(())
         }
+        Report::Export(args) => super::export::run(&args),
         Report::Parse { file, json } => {
             let terms = parse::parse(&read_text(&file)?);
             if json {
@@ -73,7 +81,7 @@ fn read_text(path: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn read_findings(path: &Path) -> Result<FindingsFile, String> {
+pub(super) fn read_findings(path: &Path) -> Result<FindingsFile, String> {
     FindingsFile::from_json(&read_text(path)?).map_err(|e| format!("{e}: {}", path.display()))
 }
 

@@ -47,9 +47,8 @@ struct Head([ConvLayer; 2]);
 impl Head {
     fn new(p: &Params<'_>, inputs: usize, outputs: usize) -> Result<Self> {
         let inner = inputs / 4;
-        let first = ConvLayer::new(&p.at(0), inputs, inner, 3, Geometry::new(1, 1), false)?
-            .norm(&p.at(1), EPS)?
-            .act(Act::Relu);
+        let first =
+            ConvLayer::new(&p.at(0), inputs, inner, 3, Geometry::new(1, 1), false)?.norm(&p.at(1), EPS)?.act(Act::Relu);
         Ok(Self([first, ConvLayer::new(&p.at(4), inner, outputs, 1, Geometry::new(1, 0), true)?]))
     }
 

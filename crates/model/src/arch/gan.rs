@@ -177,7 +177,8 @@ pub(crate) struct SrganGenerator {
 impl SrganGenerator {
     pub(crate) fn new(p: &Params<'_>, c: &SrganConfig) -> Result<Self> {
         let f = c.features;
-        let conv = |p: Params<'_>, i: usize, o: usize, k: usize| ConvLayer::new(&p, i, o, k, Geometry::same(k, 1), true);
+        let conv =
+            |p: Params<'_>, i: usize, o: usize, k: usize| ConvLayer::new(&p, i, o, k, Geometry::same(k, 1), true);
         let q = p.at("block1");
         let stem = (conv(q.at(0), c.channels, f, 9)?, q.at(1).get("weight", &[1])?);
         let blocks = (0..c.blocks)
@@ -237,8 +238,7 @@ impl SrganDiscriminator {
         let p = p.at("net");
         let f = c.features;
         let leaky = Act::Leaky(0.2);
-        let mut layers =
-            vec![ConvLayer::new(&p.at(0), c.channels, f, 3, Geometry::new(1, 1), true)?.act(leaky)];
+        let mut layers = vec![ConvLayer::new(&p.at(0), c.channels, f, 3, Geometry::new(1, 1), true)?.act(leaky)];
         // Width in and out, stride; each with a norm.
         let steps = [(1, 1, 2), (1, 2, 1), (2, 2, 2), (2, 4, 1), (4, 4, 2), (4, 8, 1), (8, 8, 2)];
         for (i, (inputs, outputs, stride)) in steps.into_iter().enumerate() {

@@ -360,10 +360,8 @@ impl<'a> Maker<'a> {
             },
             Branch {
                 pool: None,
-                convs: q.chain(
-                    w,
-                    &[("branch3x3dbl_1", 448, POINT, 1, true), ("branch3x3dbl_2", 384, SQUARE, 1, true)],
-                )?,
+                convs: q
+                    .chain(w, &[("branch3x3dbl_1", 448, POINT, 1, true), ("branch3x3dbl_2", 384, SQUARE, 1, true)])?,
                 fork: fork("branch3x3dbl_3a", "branch3x3dbl_3b")?,
             },
             Branch::pooled(Pool::new(3, 1, 1), false, q.chain(w, &[("branch_pool", 192, POINT, 1, true)])?),

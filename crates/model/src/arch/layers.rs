@@ -1,16 +1,15 @@
-//! Layers that the architectures share: [`ops`] are the plain operations, [`block`] the layers with their weights.
+//! Layers that the architectures share: [`ops`] are the plain operations, [`block`] the layers with their weights; the ones
+//! of this file are trained here.
 //!
-//! The ones of this file are trained here. They use only operations whose gradients are right in candle 0.11.1: its `max_pool2d` gradient is a quarter of the truth
-//! and `upsample_nearest2d` overwrites what other consumers added, so networks here go down by strided
-//! convolutions and up by transposed ones.
+//! On the CPU they run on `lightbox-kernels`, whose gradients replace candle's (two of which are wrong in 0.11.1).
 
 pub mod block;
 pub mod ops;
 
 use super::Tensors;
-use crate::kernels::ConvOp;
 use crate::{Error, Result};
 use candle_core::Tensor;
+use lightbox_kernels::{Act, ConvSpec, ops as kernels};
 
 /// The tensor `name`; callers have checked names and shapes, so a missing one is a fault of the architecture.
 fn tensor(tensors: &Tensors, name: String) -> Result<Tensor> {
@@ -20,11 +19,7 @@ fn tensor(tensors: &Tensors, name: String) -> Result<Tensor> {
 /// Convolution with bias and, where asked for, ReLU.
 #[derive(Debug, Clone)]
 pub struct Conv {
-    weight: Tensor,
-    bias: Tensor,
-    stride: usize,
-    relu: bool,
-    first: bool,
+    layer: kernels::ConvLayer,
 }
 
 impl Conv {
@@ -32,27 +27,14 @@ impl Conv {
     pub fn new(tensors: &Tensors, name: &str, stride: usize, relu: bool) -> Result<Self> {
         let weight = tensor(tensors, format!("{name}.weight"))?;
         let bias = tensor(tensors, format!("{name}.bias"))?;
-        Ok(Self { weight, bias, stride, relu, first: false })
-    }
-
-    /// Says that nothing below needs a gradient, which saves computing it.
-    #[must_use]
-    pub fn first(mut self) -> Self {
-        self.first = true;
-        self
+        let padding = weight.dim(2)? / 2;
+        let act = if relu { Act::Relu } else { Act::None };
+        Ok(Self { layer: kernels::ConvLayer::new(weight, Some(bias), ConvSpec::d2(stride, padding), act) })
     }
 
     /// `[batch, in, rows, columns]` to `[batch, out, rows / stride, columns / stride]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let padding = self.weight.dim(2)? / 2;
-        if x.device().is_cpu() {
-            let op = ConvOp { stride: self.stride, padding, relu: self.relu, needs_grad_x: !self.first };
-            return Ok(op.forward(x, &self.weight, &self.bias)?);
-        }
-        // No own kernels on other devices.
-        let y = x.conv2d(&self.weight, padding, self.stride, 1, 1)?;
-        let y = y.broadcast_add(&self.bias.reshape((1, (), 1, 1))?)?;
-        Ok(if self.relu { y.relu()? } else { y })
+        Ok(self.layer.forward(x)?)
     }
 }
 

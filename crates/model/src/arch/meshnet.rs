@@ -108,7 +108,8 @@ impl MeshNet {
         let last = |y: Tensor| ops::conv2d(&y, &self.last.0, Some(&self.last.1), Geometry::new(1, 0), false);
         let mut done = 0;
         if self.norm {
-            let mut planes: Vec<Tensor> = (0..slices).map(|z| x.narrow(2, z, 1)?.squeeze(2)).collect::<Result<_, _>>()?;
+            let mut planes: Vec<Tensor> =
+                (0..slices).map(|z| x.narrow(2, z, 1)?.squeeze(2)).collect::<Result<_, _>>()?;
             for layer in &self.layers {
                 let mut next = Vec::with_capacity(slices);
                 let mut line = Line::new(layer, Act::None, rows, columns);
@@ -230,7 +231,8 @@ impl<'a> Line<'a> {
             self.zero = Some(Tensor::zeros((1, inputs, self.size.0, self.size.1), DType::F32, &Device::Cpu)?);
         }
         let zero = self.zero.as_ref();
-        let plane = |z: Option<usize>| z.and_then(|z| z.checked_sub(self.first)).and_then(|i| self.held.get(i)).or(zero);
+        let plane =
+            |z: Option<usize>| z.and_then(|z| z.checked_sub(self.first)).and_then(|i| self.held.get(i)).or(zero);
         let z = self.left;
         let three: Vec<&Tensor> = [z.checked_sub(d), Some(z), Some(z + d)].into_iter().filter_map(plane).collect();
         let stack = Tensor::cat(&three, 1)?;
@@ -249,7 +251,9 @@ impl<'a> Line<'a> {
 fn one_volume(x: &Tensor) -> Result<(usize, usize, usize)> {
     match x.dims() {
         [1, 1, slices, rows, columns] => Ok((*slices, *rows, *columns)),
-        other => Err(Error::Image { reason: format!("the network takes [1, 1, slices, rows, columns], not {other:?}") }),
+        other => {
+            Err(Error::Image { reason: format!("the network takes [1, 1, slices, rows, columns], not {other:?}") })
+        }
     }
 }
 

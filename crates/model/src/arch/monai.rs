@@ -23,7 +23,15 @@ struct ConvNd {
 }
 
 impl ConvNd {
-    fn new(p: &Params<'_>, dims: usize, inputs: usize, outputs: usize, k: usize, stride: usize, bias: bool) -> Result<Self> {
+    fn new(
+        p: &Params<'_>,
+        dims: usize,
+        inputs: usize,
+        outputs: usize,
+        k: usize,
+        stride: usize,
+        bias: bool,
+    ) -> Result<Self> {
         let mut shape = vec![outputs, inputs];
         shape.extend(vec![k; dims]);
         let bias_at = |p: &Params<'_>| if bias { p.get("bias", &[outputs]).map(Some) } else { Ok(None) };
@@ -407,11 +415,8 @@ impl SegResNet {
         for (level, blocks) in config.blocks_down.iter().enumerate() {
             let q = p.at(format!("down_layers.{level}"));
             let width = f << level;
-            let first = if level > 0 {
-                Some(ConvNd::new(&q.at("0.conv"), d, width / 2, width, 3, 2, false)?)
-            } else {
-                None
-            };
+            let first =
+                if level > 0 { Some(ConvNd::new(&q.at("0.conv"), d, width / 2, width, 3, 2, false)?) } else { None };
             // Position 0 is the stride, or nothing at the finest level.
             let blocks = (0..*blocks).map(|b| ResBlock::new(&q.at(b + 1), d, width, g)).collect::<Result<_>>()?;
             down.push((first, blocks));

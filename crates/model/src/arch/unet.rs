@@ -100,7 +100,6 @@ impl UNet {
             .map(|level| {
                 let stride = if level == 0 { 1 } else { 2 };
                 let first = Conv::new(tensors, &format!("down.{level}.0"), stride, true)?;
-                let first = if level == 0 { first.first() } else { first };
                 Ok([first, Conv::new(tensors, &format!("down.{level}.1"), 1, true)?])
             })
             .collect::<Result<_>>()?;

@@ -120,7 +120,9 @@ impl Net for Vgg {
 
 /// timm's names of the classifier.
 pub(crate) fn rename(name: &str) -> String {
-    for (from, to) in [("pre_logits.fc1.", "classifier.0."), ("pre_logits.fc2.", "classifier.3."), ("head.fc.", "classifier.6.")] {
+    for (from, to) in
+        [("pre_logits.fc1.", "classifier.0."), ("pre_logits.fc2.", "classifier.3."), ("head.fc.", "classifier.6.")]
+    {
         if let Some(rest) = name.strip_prefix(from) {
             return format!("{to}{rest}");
         }

@@ -15,12 +15,23 @@ pub(crate) struct Plan {
 
 /// Where checkpoints keep the network, most telling first.
 const NESTS: [&str; 12] = [
-    "model_ema.", "state_dict.", "model_state_dict.", "model.", "network.", "net.", "ema.", "params.", "weights.", "generator.",
-    "encoder.", "student.",
+    "model_ema.",
+    "state_dict.",
+    "model_state_dict.",
+    "model.",
+    "network.",
+    "net.",
+    "ema.",
+    "params.",
+    "weights.",
+    "generator.",
+    "encoder.",
+    "student.",
 ];
 
 /// Prefixes that wrappers add.
-const WRAPPERS: [&str; 8] = ["module.", "model.", "_orig_mod.", "net.", "network.", "backbone.", "densenet121.", "_model."];
+const WRAPPERS: [&str; 8] =
+    ["module.", "model.", "_orig_mod.", "net.", "network.", "backbone.", "densenet121.", "_model."];
 
 /// What only training needs.
 fn for_training(name: &str) -> bool {

@@ -121,11 +121,7 @@ pub(crate) struct Notes {
 /// # Errors
 /// [`Error::Tensors`] with all names that are missing, left over or of another shape, [`Error::TensorNotFinite`],
 /// [`Error::Weights`].
-pub(crate) fn convert(
-    container: &mut dyn Container,
-    card: &mut Card,
-    path: &Path,
-) -> Result<(Tensors, Notes)> {
+pub(crate) fn convert(container: &mut dyn Container, card: &mut Card, path: &Path) -> Result<(Tensors, Notes)> {
     let names: Vec<&str> = container.found().iter().map(|f| f.name.as_str()).collect();
     card.architecture.adapt(&names);
     let needed = card.architecture.shapes();

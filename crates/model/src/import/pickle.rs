@@ -112,8 +112,22 @@ fn inert(name: &str) -> bool {
 /// Modules whose classes no weights file has a reason to name.
 fn forbidden_class(name: &str) -> bool {
     const ROOTS: [&str; 16] = [
-        "os", "posix", "nt", "sys", "subprocess", "builtins", "__builtin__", "shutil", "socket", "ctypes", "importlib",
-        "runpy", "pty", "pickle", "code", "webbrowser",
+        "os",
+        "posix",
+        "nt",
+        "sys",
+        "subprocess",
+        "builtins",
+        "__builtin__",
+        "shutil",
+        "socket",
+        "ctypes",
+        "importlib",
+        "runpy",
+        "pty",
+        "pickle",
+        "code",
+        "webbrowser",
     ];
     ROOTS.contains(&name.split('.').next().unwrap_or(""))
 }
@@ -200,7 +214,7 @@ impl Machine {
         self.stack.last().ok_or_else(|| "the pickle takes from an empty stack".to_owned())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Value>, Fault> {
+    fn take_to_mark(&mut self) -> Result<Vec<Value>, Fault> {
         let at = self.marks.pop().ok_or("the pickle lacks a mark")?;
         if at > self.stack.len() {
             return Err("the pickle lacks a mark".into());
@@ -214,7 +228,7 @@ impl Machine {
             0x95 => drop(r.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.take_to_mark()?),
             b'2' => self.stack.push(self.top()?.clone()),
             b'N' => self.stack.push(Value::None),
             0x88 | 0x89 => self.stack.push(Value::Bool),
@@ -271,7 +285,7 @@ impl Machine {
             }
             b')' => self.tuple(Vec::new()),
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.tuple(items);
             }
             0x85..=0x87 => {
@@ -283,11 +297,11 @@ impl Machine {
             b']' | 0x8f => self.list(Vec::new()),
             b'}' => self.dict(Vec::new()),
             b'l' | 0x91 => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.list(items);
             }
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.dict(items);
             }
             b'a' => {
@@ -295,7 +309,7 @@ impl Machine {
                 self.extend(vec![item])?;
             }
             b'e' | 0x90 => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.extend(items)?;
             }
             b's' => {
@@ -304,7 +318,7 @@ impl Machine {
                 self.store(vec![key, value])?;
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.store(items)?;
             }
             b'q' => self.remember(usize::from(r.byte()?))?,
@@ -359,12 +373,12 @@ impl Machine {
                 self.object(&class)?;
             }
             b'o' => {
-                let items = self.to_mark()?;
+                let items = self.take_to_mark()?;
                 self.object(items.first().unwrap_or(&Value::None))?;
             }
             b'i' => {
                 let class = Value::Global(format!("{}.{}", r.line()?, r.line()?).into());
-                self.to_mark()?;
+                self.take_to_mark()?;
                 self.object(&class)?;
             }
             b'b' => {
@@ -630,7 +644,8 @@ mod tests {
 
     #[test]
     fn lengths_are_not_taken_on_their_word() {
-        for bytes in [&b"X\xff\xff\xff\xff"[..], b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff", b"\x8b\xff\xff\xff\x7f", b""] {
+        for bytes in [&b"X\xff\xff\xff\xff"[..], b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff", b"\x8b\xff\xff\xff\x7f", b""]
+        {
             assert!(read(bytes).unwrap_err().contains("cut short"), "{bytes:?}");
         }
         for bytes in [&b"."[..], b"t.", b"\x85.", b"h\x07.", b"R.", b"a.", b"\x99."] {

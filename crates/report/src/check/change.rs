@@ -57,7 +57,15 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
             Some((now, before)) => against_sizes(word.change, now, before),
             None => stored.and_then(|known| against_word(word.change, known.finding.change?)),
         };
-        if let Some(reason) = conflict {
+        // Another stored finding, under another name, may be the one that the word is about.
+        let other_fits = told_now.is_some_and(|now| {
+            facts.known.iter().any(|known| {
+                known.is_live()
+                    && known.finding.change == Some(word.change)
+                    && known.finding.longest_mm().is_some_and(|stored| !differs(now, stored))
+            })
+        });
+        if let (Some(reason), false) = (conflict, other_fits) {
             let message = format!(
                 "{} is called {}, but {reason}.",
                 capital(&mention.entry.name),

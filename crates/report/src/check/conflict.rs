@@ -107,7 +107,10 @@ fn denies(absent: &Mention, present: &Mention) -> bool {
     // A named site or side narrows the denial to it.
     let narrowed =
         absent.site.is_some_and(is_part) && absent.site.map(|site| &site.name) != present.site.map(|site| &site.name);
+    // "Infraspinatus without tear" says nothing of the supraspinatus.
+    let other_part = other_part(absent.site, present.site);
     let site_fits = !narrowed
+        && !other_part
         && !other_site(absent.site, present.site)
         && (absent.site.is_none() || present.site.is_none() || absent.organ == present.organ);
     (same || any_bleeding || vague || whole_family) && site_fits
@@ -130,7 +133,12 @@ fn within_text(facts: &Facts<'_>) -> Vec<Issue> {
         if is_reported_as_past(facts, present) {
             continue;
         }
-        for denied in absent.iter().filter(|denied| denies(denied, present) && !sides_differ(denied, present)) {
+        for denied in absent.iter().filter(|denied| {
+            denies(denied, present)
+                && !sides_differ(denied, present)
+                && !other_label(facts, denied, present)
+                && !other_nodes(facts, denied, present)
+        }) {
             let (here, there) = (report.kind_of(present.sentence), report.kind_of(denied.sentence));
             let across = here.concludes() != there.concludes();
             if !across && (denied.sentence == present.sentence || narrowed_by_side(denied, present)) {
@@ -152,6 +160,72 @@ fn within_text(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// "LM: no stenosis. LAD: stenosis": a label that names no known part of the body narrows the denial to itself.
+fn other_label(facts: &Facts<'_>, denied: &Mention, present: &Mention) -> bool {
+    let report = facts.report;
+    let label_words = |sentence: usize| -> Vec<&str> {
+        report.sentences[sentence]
+            .label
+            .clone()
+            .map(|label| report.tokens[label].iter().map(|token| &*token.norm).collect())
+            .unwrap_or_default()
+    };
+    let own = label_words(denied.sentence);
+    is_narrow_label(facts, denied, &own) && own != label_words(present.sentence)
+}
+
+/// Whether the label of a mention names something that the lexicon does not know and that is no catch-all.
+fn is_narrow_label(facts: &Facts<'_>, mention: &Mention, words: &[&str]) -> bool {
+    let report = facts.report;
+    let Some(label) = report.sentences[mention.sentence].label.clone() else { return false };
+    let names_anatomy = report.anatomy.iter().any(|place| label.contains(&place.tokens.start));
+    const OPEN: [&str; 24] = [
+        "other",
+        "others",
+        "additional",
+        "misc",
+        "miscellaneous",
+        "incidental",
+        "general",
+        "impression",
+        "conclusion",
+        "finding",
+        "summary",
+        "extracardiac",
+        "remaining",
+        "remainder",
+        "rest",
+        "note",
+        "comment",
+        "overall",
+        "further",
+        "lines",
+        "tubes",
+        "acute",
+        "emergent",
+        "head",
+    ];
+    !names_anatomy && !words.is_empty() && words.len() <= 4 && !words.iter().any(|word| OPEN.contains(word))
+}
+
+/// "Suspicious mesorectal nodes. No enlarged pelvic sidewall nodes.": nodes of two places.
+fn other_nodes(facts: &Facts<'_>, denied: &Mention, present: &Mention) -> bool {
+    let report = facts.report;
+    let inner = |mention: &Mention| -> Vec<&str> {
+        report.tokens[mention.tokens.clone()].iter().map(|token| &*token.norm).filter(|word| word.len() > 3).collect()
+    };
+    denied.entry.family == "node" && denied.tokens.len() > 2 && {
+        let told = inner(present);
+        inner(denied).iter().any(|word| {
+            !told.contains(word)
+                && !matches!(
+                    *word,
+                    "enlarged" | "lymph" | "node" | "suspicious" | "pathologic" | "pathological" | "abnormal"
+                )
+        })
+    }
 }
 
 /// "Right effusion. No pneumothorax on the right." within one section: a side on one of them only may narrow it.
@@ -190,9 +264,17 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
                 );
                 issues.push(Issue::new(Rule::R03, message, [mention.span.clone()]));
             }
-        } else if mention.is_absent() && is_plain_denial(facts, mention) {
+        } else if (mention.is_absent()
+            || mention.entry.kind == crate::lexicon::Kind::Procedure
+                && !mention.family
+                && mention.assertion == Assertion::Absent
+                && mention.denied_by.is_some_and(|cue| cue <= mention.tokens.start && mention.tokens.start - cue <= 3))
+            && is_plain_denial(facts, mention)
+        {
             let held = facts.known.iter().find(|known| {
                 known.is_confirmed()
+                    && !label_narrows(facts, mention)
+                    && !other_part(known.site, mention.site)
                     && known.finding.effective_assertion() == Assertion::Present
                     && known.finding.change != Some(crate::findings::Change::Resolved)
                     && known.fits(mention)
@@ -211,6 +293,23 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     issues
+}
+
+fn label_narrows(facts: &Facts<'_>, mention: &Mention) -> bool {
+    let report = facts.report;
+    let words: Vec<&str> = report.sentences[mention.sentence]
+        .label
+        .clone()
+        .map(|label| report.tokens[label].iter().map(|token| &*token.norm).collect())
+        .unwrap_or_default();
+    is_narrow_label(facts, mention, &words)
+}
+
+/// Two named parts of one organ.
+fn other_part(first: Option<&crate::lexicon::Entry>, second: Option<&crate::lexicon::Entry>) -> bool {
+    first.zip(second).is_some_and(|(first, second)| {
+        first.name != second.name && first.name != first.organ && second.name != second.organ
+    })
 }
 
 /// "No abscess." without any place: the whole examination is meant.

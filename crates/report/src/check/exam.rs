@@ -19,6 +19,9 @@ enum Modality {
     Mr,
     Xray,
     Ultrasound,
+    Mammography,
+    Nuclear,
+    Fluoroscopy,
 }
 
 impl Modality {
@@ -28,6 +31,9 @@ impl Modality {
             "MR" | "MRI" => Self::Mr,
             "CR" | "DX" | "XR" | "RG" | "DR" => Self::Xray,
             "US" | "IVUS" => Self::Ultrasound,
+            "MG" => Self::Mammography,
+            "PT" | "NM" | "PET" | "ST" => Self::Nuclear,
+            "RF" | "XA" => Self::Fluoroscopy,
             _ => return None,
         })
     }
@@ -38,7 +44,24 @@ impl Modality {
             Self::Mr => "MR",
             Self::Xray => "X-ray",
             Self::Ultrasound => "ultrasound",
+            Self::Mammography => "mammography",
+            Self::Nuclear => "nuclear medicine",
+            Self::Fluoroscopy => "fluoroscopy",
         }
+    }
+}
+
+impl Modality {
+    /// Whether an examination of this kind has its own part of the other: PET/CT, spot films of a swallow.
+    fn includes(self, other: Self) -> bool {
+        self == other
+            || matches!(
+                (self, other),
+                (Self::Nuclear, Self::Ct | Self::Mr)
+                    | (Self::Fluoroscopy, Self::Xray)
+                    | (Self::Xray, Self::Fluoroscopy | Self::Mammography)
+                    | (Self::Mammography, Self::Xray)
+            )
     }
 }
 
@@ -47,13 +70,14 @@ fn names(facts: &Facts<'_>, index: usize) -> Option<Modality> {
     let tokens = &facts.report.tokens;
     let norm = |at: usize| tokens.get(at).map_or("", |token| &*token.norm);
     match norm(index) {
-        "ct" | "cta" | "ctpa" => Some(Modality::Ct),
+        "ct" | "cta" | "ctpa" | "cect" | "ncct" | "nect" | "hrct" | "mdct" | "ldct" | "ctv" => Some(Modality::Ct),
         "computed" if norm(index + 1) == "tomography" => Some(Modality::Ct),
+        "mpmri" | "cemri" | "mrv" | "mre" | "fmri" => Some(Modality::Mr),
         "mri" | "mra" | "mrcp" | "mr" if norm(index + 1) != "." || norm(index) != "mr" => Some(Modality::Mr),
         "magnetic" if norm(index + 1) == "resonance" => Some(Modality::Mr),
         "radiograph" | "radiography" | "cxr" | "xray" => Some(Modality::Xray),
         "x" if norm(index + 1) == "-" && norm(index + 2) == "ray" || norm(index + 1) == "ray" => Some(Modality::Xray),
-        "ultrasound" | "sonography" | "sonogram" | "ultrasonography" => Some(Modality::Ultrasound),
+        "ultrasound" | "sonography" | "sonogram" | "ultrasonography" | "usg" => Some(Modality::Ultrasound),
         _ => None,
     }
 }
@@ -103,6 +127,16 @@ fn implies(facts: &Facts<'_>, index: usize) -> Option<Modality> {
         "doppler" => Some(Modality::Ultrasound),
         _ => None,
     }
+}
+
+/// "Chest radiograph in 2 hours": the next examination.
+fn tells_a_time(facts: &Facts<'_>, sentence: usize) -> bool {
+    let words: Vec<&str> = facts.report.words(sentence).collect();
+    words.windows(3).any(|three| {
+        matches!(three[0], "in" | "within" | "after" | "at")
+            && three[1].starts_with(|digit: char| digit.is_ascii_digit())
+            && matches!(three[2], "hour" | "hr" | "h" | "day" | "week" | "month" | "year" | "-" | "to")
+    })
 }
 
 /// Whether a sentence speaks of another examination: advice, comparison, history.
@@ -173,6 +207,7 @@ fn is_about_another(facts: &Facts<'_>, sentence: usize) -> bool {
         ],
     ) && kind != SectionKind::Title
         && !matches!(kind, SectionKind::Technique)
+        || kind != SectionKind::Title && kind != SectionKind::Technique && tells_a_time(facts, sentence)
         || !report.dates.is_empty()
             && report.dates.iter().any(|date| report.sentence_of(date.tokens.start) == Some(sentence))
             && kind != SectionKind::Title
@@ -206,7 +241,7 @@ fn modality(facts: &Facts<'_>) -> Vec<Issue> {
         if several(named) && named.iter().any(|(modality, _)| *modality == exam) {
             continue;
         }
-        if let Some((other, span)) = named.iter().find(|(modality, _)| *modality != exam) {
+        if let Some((other, span)) = named.iter().find(|(modality, _)| !exam.includes(*modality)) {
             let message = format!("The text says {}, the examination is {}.", other.name(), exam.name());
             issues.push(Issue::new(Rule::R10, message, [span.clone()]));
         }
@@ -241,7 +276,7 @@ fn modality(facts: &Facts<'_>) -> Vec<Issue> {
                 || report.tokens.get(index + 1).is_some_and(|next| &*next.norm == "of")
         });
         let implied = implies(facts, index);
-        let Some(other) = named.or(implied).filter(|other| *other != exam) else { continue };
+        let Some(other) = named.or(implied).filter(|other| !exam.includes(*other)) else { continue };
         if implied.is_some() && reported.contains(&sentence) {
             continue;
         }
@@ -264,7 +299,21 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
         return None;
     }
     let place = |phrase: &[&str]| report.find_phrase(range.clone(), phrase).map(|tokens| report.bytes(&tokens));
-    let both = place(&["with", "and", "without"])
+    let both = place(&["w", "wo"])
+        .or_else(|| place(&["wo", "w"]))
+        .or_else(|| place(&["w", "/", "wo"]))
+        .or_else(|| place(&["wo", "/", "w"]))
+        .or_else(|| place(&["w", "and", "wo"]))
+        .or_else(|| place(&["wo", "and", "w"]))
+        .or_else(|| place(&["w", "&", "wo"]))
+        .or_else(|| place(&["w", "/", "and", "w", "/", "o"]))
+        .or_else(|| place(&["w", "/", "o", "and", "w", "/"]))
+        .or_else(|| place(&["w", "and", "w", "/", "o"]))
+        .or_else(|| place(&["w", "/", "o", "and", "with"]))
+        .or_else(|| place(&["with", "/", "without"]))
+        .or_else(|| place(&["without", "/", "with"]))
+        .or_else(|| place(&["with", "or", "without"]))
+        .or_else(|| place(&["with", "and", "without"]))
         .or_else(|| place(&["without", "and", "with"]))
         .or_else(|| place(&["before", "and", "after"]))
         .or_else(|| place(&["pre", "and", "post"]))
@@ -276,6 +325,8 @@ fn told_contrast(facts: &Facts<'_>, sentence: usize) -> Option<(bool, Range<usiz
     for index in range.clone() {
         let norm = |at: usize| if range.contains(&at) { &*report.tokens[at].norm } else { "" };
         let given = match norm(index) {
+            "cect" | "cemri" if kind == SectionKind::Title => true,
+            "ncct" | "nect" if kind == SectionKind::Title => false,
             "wo" if matches!(norm(index + 1), "contrast" | "iv" | "intravenous") => false,
             "noncontrast" | "unenhanced" | "nonenhanced" | "noncontrasted" => false,
             "non"

@@ -182,10 +182,10 @@ fn described(facts: &Facts<'_>, told: &Told) -> Option<Attributes> {
     Attributes::of_words(&words)
 }
 
-fn thyroid_advice(facts: &Facts<'_>, told: &[Told], nodules: &[&Known<'_>]) -> Vec<Issue> {
+fn thyroid_advice(facts: &Facts<'_>, all: &[Told], nodules: &[&Known<'_>]) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
-    for told in told {
+    for told in all {
         let Some(level) = told.level else { continue };
         let size = nearest_nodule(facts, told, nodules).and_then(|known| known.finding.longest_mm()).or_else(|| {
             report
@@ -202,6 +202,10 @@ fn thyroid_advice(facts: &Facts<'_>, told: &[Told], nodules: &[&Known<'_>]) -> V
         let Some(size_mm) = size else { continue };
         // Advice in the same sentence, the next one, or the only advice of the report.
         for sentence in told.sentence..(told.sentence + 2).min(report.sentences.len()) {
+            // The next nodule's own sentence.
+            if sentence > told.sentence && all.iter().any(|other| other.sentence == sentence) {
+                break;
+            }
             let asks = report.has_word(
                 sentence,
                 &[

@@ -1,10 +1,13 @@
 //! R04 concluded but not described, R05 described or stored but not concluded.
 
-use super::relation::{answers, supports};
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use super::relation::{answers, near, supports};
 use super::side::capital;
 use super::{Facts, Issue, Rule};
 use crate::findings::Assertion;
-use crate::lexicon::{Entry, Kind};
+use crate::lexicon::{Entry, Kind, lexicon};
 use crate::parse::{Mention, SectionKind};
 
 pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
@@ -53,7 +56,8 @@ fn not_described(facts: &Facts<'_>) -> Vec<Issue> {
                 supports(other, mention.entry, mention.organ)
             }
         });
-        if named || described_in_other_words(facts, mention) {
+        let as_nodes = mention.entry.family == "node" && nodes_named(facts, SectionKind::describes);
+        if named || as_nodes || described_in_other_words(facts, mention) {
             continue;
         }
         let message = format!("{} stands in the impression and not in the findings.", capital(&mention.entry.name));
@@ -132,6 +136,33 @@ fn described_in_other_words(facts: &Facts<'_>, mention: &Mention) -> bool {
                 && (place.entry.organ == mention.organ || near_part(&place.entry.organ, mention.organ))
                 && !is_normal(facts, place.sentence)
         })
+}
+
+/// "Reactive level II lymph nodes up to 14 mm" bears out "adenopathy"; "N1" and "nodal disease" conclude nodes.
+fn nodes_named(facts: &Facts<'_>, wanted: fn(SectionKind) -> bool) -> bool {
+    let report = facts.report;
+    (0..report.sentences.len()).any(|sentence| {
+        wanted(report.kind_of(sentence))
+            && report.has_word(
+                sentence,
+                &[
+                    "node",
+                    "nodal",
+                    "lymph",
+                    "adenopathy",
+                    "lymphadenopathy",
+                    "n1",
+                    "n2",
+                    "n3",
+                    "n1a",
+                    "n1b",
+                    "n1c",
+                    "n2a",
+                    "n2b",
+                ],
+            )
+            && !is_normal(facts, sentence)
+    })
 }
 
 /// The bone or vessel that a finding of the joint or spine is described by.
@@ -228,7 +259,10 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         {
             continue;
         }
+        let size_mm = mention.size.map(|size| report.measures[size].longest_mm());
         if covered(mention.entry, mention.organ)
+            || mention.entry.family == "node" && nodes_named(facts, SectionKind::concludes)
+            || size_is_concluded(facts, size_mm, mention.organ)
             || explained_by(facts, mention).any(|other| covered(other.entry, other.organ))
         {
             continue;
@@ -241,6 +275,9 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
             || known.finding.effective_assertion() != Assertion::Present
             || !owes(known.entry)
             || covered(known.entry, known.organ)
+            || known.entry.family == "node" && nodes_named(facts, SectionKind::concludes)
+            || own_word_is_concluded(facts, known.entry)
+            || size_is_concluded(facts, known.finding.longest_mm(), known.organ)
         {
             continue;
         }
@@ -258,6 +295,48 @@ fn not_concluded(facts: &Facts<'_>) -> Vec<Issue> {
         issues.push(Issue::new(Rule::R05, message, told.map(|mention| mention.span.clone())));
     }
     issues
+}
+
+/// "Sac shrinkage to 58 mm": the impression gives the size of the finding under another word.
+fn size_is_concluded(facts: &Facts<'_>, size_mm: Option<f64>, organ: &str) -> bool {
+    let report = facts.report;
+    let Some(size_mm) = size_mm else { return false };
+    report.measures.iter().enumerate().any(|(index, measure)| {
+        (measure.longest_mm() - size_mm).abs() < 0.51
+            && report
+                .sentence_of(measure.tokens.start)
+                .is_some_and(|sentence| report.kind_of(sentence) == SectionKind::Impression)
+            && report
+                .mentions
+                .iter()
+                .filter(|mention| mention.size == Some(index))
+                .all(|mention| near(mention.organ, organ))
+    })
+}
+
+/// Words of anatomy and of general findings: they tell no finding apart.
+static COMMON_WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    lexicon()
+        .entries()
+        .iter()
+        .filter(|entry| entry.kind == Kind::Anatomy || entry.flags.general)
+        .flat_map(|entry| std::iter::once(&entry.name).chain(&entry.synonyms))
+        .flat_map(|name| name.split(' '))
+        .collect()
+});
+
+/// "Cavitary consolidation" concludes a cavitary lesion: the word that only this term has.
+fn own_word_is_concluded(facts: &Facts<'_>, entry: &Entry) -> bool {
+    let report = facts.report;
+    let is_own = |word: &&str| word.len() >= 7 && !COMMON_WORDS.contains(*word);
+    entry.name.contains(' ')
+        && entry.name.split(' ').filter(is_own).any(|word| {
+            (0..report.sentences.len()).any(|sentence| {
+                report.kind_of(sentence) == SectionKind::Impression
+                    && report.has_word(sentence, &[word])
+                    && !report.has_word(sentence, &["no", "without", "not", "absent", "negative"])
+            })
+        })
 }
 
 /// What the same sentence calls it: "a fluid collection, consistent with an abscess".
@@ -299,24 +378,48 @@ fn is_minor(facts: &Facts<'_>, mention: &Mention) -> bool {
     let start = report.sentences[mention.sentence].tokens.start;
     let before = &report.tokens[start.max(mention.tokens.start.saturating_sub(4))..mention.tokens.start];
     let word = |words: &[&str]| before.iter().any(|token| words.contains(&&*token.norm));
-    word(&[
-        "old",
-        "chronic",
-        "healed",
-        "remote",
-        "trace",
-        "physiologic",
-        "previously",
-        "known",
-        "minimal",
-        "tiny",
-        "calcified",
-        "benign",
-        "degenerative",
-        "healing",
-    ]) || matches!(mention.entry.family.as_str(), "fluid" | "narrowing" | "clot")
-        && mention.entry.name != "pulmonary embolism"
-        && word(&["small", "tiny", "minimal", "mild", "trace"])
+    // "Colorectal carcinoma, status post hemicolectomy": the diagnosis that the operation was for.
+    let is_treated = mention.entry.flags.diagnosis
+        && mention.entry.family == "mass"
+        && mention.size.is_none()
+        && report
+            .mentions
+            .iter()
+            .any(|other| other.sentence == mention.sentence && other.entry.kind == Kind::Procedure && other.historical);
+    // "Sclerotic focus, likely a bone island."
+    let is_called_benign = report.mentions.iter().any(|other| {
+        other.sentence == mention.sentence
+            && other.tokens.start >= mention.tokens.end
+            && other.entry.flags.benign
+            && other.assertion != Assertion::Absent
+            && near(other.organ, mention.organ)
+            && report.has_word(
+                mention.sentence,
+                &["likely", "consistent", "compatible", "representing", "probably", "probable", "keeping", "typical"],
+            )
+    }) || report.has_word(mention.sentence, &["benign"])
+        && !report.has_word(mention.sentence, &["no", "not"]);
+    is_treated
+        || is_called_benign
+        || word(&[
+            "old",
+            "chronic",
+            "healed",
+            "remote",
+            "trace",
+            "physiologic",
+            "previously",
+            "known",
+            "minimal",
+            "tiny",
+            "calcified",
+            "benign",
+            "degenerative",
+            "healing",
+        ])
+        || matches!(mention.entry.family.as_str(), "fluid" | "narrowing" | "clot")
+            && mention.entry.name != "pulmonary embolism"
+            && word(&["small", "tiny", "minimal", "mild", "trace"])
 }
 
 /// "Findings consistent with the above", or the organ named in the impression with its own words.

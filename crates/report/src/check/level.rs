@@ -34,6 +34,30 @@ fn level_of(norm: &str) -> Option<(char, u32)> {
     Some((letter, digits.parse().ok()?))
 }
 
+/// A spine with a transitional or sixth lumbar vertebra has an L6; the report says so once, anywhere.
+fn is_transitional(facts: &Facts<'_>) -> bool {
+    let report = facts.report;
+    (0..report.sentences.len()).any(|sentence| {
+        report.has_word(
+            sentence,
+            &[
+                "transitional",
+                "lumbarized",
+                "lumbarization",
+                "sacralized",
+                "sacralization",
+                "lumbarised",
+                "lumbarisation",
+                "sacralised",
+                "sacralisation",
+                "supernumerary",
+                "lstv",
+            ],
+        ) && !report.has_word(sentence, &["no", "without"])
+            || (report.has_phrase(sentence, &["six", "lumbar"]) || report.has_phrase(sentence, &["6", "lumbar"]))
+    })
+}
+
 fn spine_context(facts: &Facts<'_>, index: usize) -> bool {
     let report = facts.report;
     let spine_words = [
@@ -98,6 +122,7 @@ fn spine_context(facts: &Facts<'_>, index: usize) -> bool {
 fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
     let report = facts.report;
     let mut issues = Vec::new();
+    let has_sixth = is_transitional(facts);
     for (index, token) in report.tokens.iter().enumerate() {
         if token.kind != TokenKind::Word {
             continue;
@@ -118,26 +143,9 @@ fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
             && (1..4).any(|ahead| matches!(next(ahead), "root" | "nerve" | "radiculopathy" | "distribution"))
             || letter == 'c' && number == 8 && index > 0 && matches!(&*report.tokens[index - 1].norm, "root" | "nerve");
         let last = last_level(letter).unwrap_or(u32::MAX);
-        let transitional = report.sentence_of(index).is_some_and(|sentence| {
-            report.has_word(
-                sentence,
-                &[
-                    "transitional",
-                    "lumbarized",
-                    "lumbarization",
-                    "sacralized",
-                    "sacralization",
-                    "lumbarised",
-                    "supernumerary",
-                    "six",
-                    "numbering",
-                    "variant",
-                ],
-            )
-        });
         if (number > last || number == 0)
             && !is_root
-            && !(transitional && matches!((letter, number), ('l', 6) | ('t', 13)))
+            && !(has_sixth && matches!((letter, number), ('l', 6) | ('t', 13)))
         {
             issues.push(Issue::new(
                 Rule::R20,
@@ -146,7 +154,9 @@ fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
             ));
             continue;
         }
-        if let Some(issue) = pair_at(facts, index, letter, number) {
+        if let Some(issue) = pair_at(facts, index, letter, number)
+            && !(has_sixth && letter == 'l' && number >= 5)
+        {
             issues.push(issue);
         }
         // "lumbar C5", "cervical vertebra L3"
@@ -162,6 +172,7 @@ fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
         });
         if let Some(region) = region
             && between_plain
+            && !begins_range(facts, index)
             && region != if letter == 'd' { 't' } else { letter }
             && !matches!((region, letter, number), ('l', 's', 1) | ('c', 't', 1) | ('t', 'l', 1))
         {
@@ -173,6 +184,13 @@ fn vertebrae(facts: &Facts<'_>) -> Vec<Issue> {
         }
     }
     issues
+}
+
+/// "Lumbar curve T11-L4": a stretch may begin above the part of the spine that names it.
+fn begins_range(facts: &Facts<'_>, index: usize) -> bool {
+    let tokens = &facts.report.tokens;
+    tokens.get(index + 1).is_some_and(|next| matches!(&*next.norm, "-" | "–" | "to" | "through"))
+        && tokens.get(index + 2).is_some_and(|second| level_of(&second.norm).is_some())
 }
 
 /// "L4/6", "C7-C8", "L5-S2" as discs: two levels that are no neighbours.

@@ -34,15 +34,43 @@ fn told_sex(facts: &Facts<'_>) -> Vec<(bool, Range<usize>)> {
             // "male catheter", "female pelvis protocol" name no person, nor does a relative.
             if matches!(
                 next,
-                "catheter" | "connector" | "breast" | "pelvis" | "genitalia" | "infertility" | "relative" | "sibling"
+                "fetus"
+                    | "foetus"
+                    | "fetal"
+                    | "catheter"
+                    | "connector"
+                    | "breast"
+                    | "pelvis"
+                    | "genitalia"
+                    | "infertility"
+                    | "relative"
+                    | "sibling"
             ) || matches!(before, "her" | "his")
             {
                 continue;
             }
         }
+        if is_tracer(facts, index) {
+            continue;
+        }
         told.push((is_female, token.span.clone()));
     }
     told
+}
+
+/// "18F-FDG", "[18F]PSMA": a nuclide, not an age and a sex.
+fn is_tracer(facts: &Facts<'_>, index: usize) -> bool {
+    let tokens = &facts.report.tokens;
+    let norm = |at: usize| tokens.get(at).map_or("", |token| &*token.norm);
+    if norm(index) != "18f" {
+        return false;
+    }
+    let next = if matches!(norm(index + 1), "-" | "]" | "–" | ")") { index + 2 } else { index + 1 };
+    norm(next).starts_with("fd") && norm(next).len() >= 3
+        || norm(next).starts_with("fl")
+        || ["fet", "fch", "faz", "psma", "dopa", "naf", "sodium", "choline", "dcfpyl", "pyl", "fes"]
+            .contains(&norm(next))
+        || index > 0 && matches!(norm(index - 1), "[" | "-")
 }
 
 fn is_age_and_letter(norm: &str) -> bool {
@@ -177,6 +205,9 @@ fn age_at(facts: &Facts<'_>, index: usize) -> Option<(f64, Range<usize>)> {
     let norm = |at: usize| tokens.get(at).map_or("", |token| &*token.norm);
     // "64F", "64yo", "64y"
     if token.kind == TokenKind::Word && token.norm.starts_with(|letter: char| letter.is_ascii_digit()) {
+        if is_tracer(facts, index) {
+            return None;
+        }
         let digits: String = token.norm.chars().take_while(char::is_ascii_digit).collect();
         let years: f64 = digits.parse().ok()?;
         return match &token.norm[digits.len()..] {

@@ -66,10 +66,22 @@ impl<'a> Known<'a> {
 pub(crate) fn other_site(first: Option<&Entry>, second: Option<&Entry>) -> bool {
     match (first, second) {
         (Some(first), Some(second)) => {
-            first.organ == second.organ && first.name != second.name && is_part(first) && is_part(second)
+            first.organ == second.organ
+                && first.name != second.name
+                && !first.name.ends_with(second.name.as_str())
+                && !second.name.ends_with(first.name.as_str())
+                && part_word(first) == part_word(second)
+                && is_part(first)
+                && is_part(second)
         }
         _ => false,
     }
+}
+
+/// A horn lies in a meniscus and a segment in a lobe: only parts of one kind exclude each other.
+fn part_word(site: &Entry) -> &str {
+    let kind = |word: &&str| matches!(*word, "horn" | "meniscus" | "segment" | "head" | "body" | "tail");
+    site.name.split(' ').find(kind).unwrap_or_default()
 }
 
 /// A part of an organ, not the organ itself.
@@ -196,6 +208,19 @@ pub(crate) fn supports(described: &Mention, concluded: &Entry, organ: &str) -> b
     }
     let organs_close = close(described.organ, organ);
     let same_family = described.entry.family == concluded.family && !concluded.family.is_empty();
+    // An abscess, seroma or hematoma is described as a collection; a lesion is named in the impression.
+    let collection = described.entry.name.contains("collection")
+        && (concluded.name.contains("abscess")
+            || concluded.name.contains("hematoma")
+            || matches!(concluded.family.as_str(), "fluid" | "inflammation"));
+    let named_lesion =
+        described.entry.flags.general && described.entry.family == "mass" && concluded.flags.lesion && organs_close;
+    let blood_in_belly = described.entry.family == "fluid"
+        && concluded.organ == "peritoneum"
+        && matches!(described.organ, "peritoneum" | "pelvis" | "abdomen" | "");
+    if collection && organs_close || named_lesion || blood_in_belly {
+        return true;
+    }
     let known = !described.organ.is_empty() && !organ.is_empty();
     same_family && organs_close
         || concluded.flags.diagnosis && organs_close && known

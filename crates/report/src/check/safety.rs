@@ -137,7 +137,8 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
         return false;
     }
     let report = facts.report;
-    let named = mention.entry.flags.critical || mention.entry.flags.general && is_critical_in_context(facts, mention);
+    let named =
+        if mention.entry.flags.general { is_critical_in_context(facts, mention) } else { mention.entry.flags.critical };
     let start = report.sentences[mention.sentence].tokens.start;
     let before = &report.tokens[start.max(mention.tokens.start.saturating_sub(4))..mention.tokens.start];
     let end = report.sentences[mention.sentence].tokens.end;
@@ -164,6 +165,13 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
     // A stable known bleed was told before; "acute on chronic" is acute.
     let calmed = calm(before) && !before.iter().any(|token| &*token.norm == "acute")
         || after.iter().any(|token| matches!(&*token.norm, "unchanged" | "stable" | "resolved"));
+    let calmed = calmed
+        || mention.change.is_some_and(|change| {
+            matches!(
+                report.change_words[change].change,
+                crate::findings::Change::Unchanged | crate::findings::Change::Decreased
+            )
+        });
     let pregnancy_site = mention.entry.name == "pneumoperitoneum"
         && report.has_word(
             mention.sentence,
@@ -175,7 +183,16 @@ fn is_critical(facts: &Facts<'_>, mention: &Mention) -> bool {
 fn is_critical_in_context(facts: &Facts<'_>, mention: &Mention) -> bool {
     let organ_is_head = mention.organ == "brain";
     match mention.entry.name.as_str() {
-        "perforation" => true,
+        // A disc of cartilage, a drum or a septum perforates without danger.
+        "perforation" => {
+            !matches!(
+                mention.organ,
+                "joint" | "wrist" | "knee" | "shoulder" | "ear" | "nose" | "sinus" | "hip" | "temporal bone"
+            ) && !facts.report.has_word(
+                mention.sentence,
+                &["tfcc", "tympanic", "membrane", "septum", "nasal", "cartilage", "degenerative", "drum", "cuff"],
+            )
+        }
         "hemorrhage" | "hematoma" => {
             organ_is_head && facts.report.has_word(mention.sentence, &["acute", "hyperdense", "new"])
         }
@@ -386,6 +403,10 @@ fn advised_follow_up(facts: &Facts<'_>, sentence: usize) -> Option<usize> {
         _ => false,
     })?;
     let has = |words: &[&str]| report.has_word(sentence, words);
+    // An appointment that stands already is no advice.
+    if has(&["booked", "appointment"]) || has(&["scheduled", "arranged"]) && has_interval(facts, range.clone()) {
+        return None;
+    }
     // Not needed, not by imaging, or only told of.
     let denied = range.clone().any(|index| {
         matches!(norm(index), "no" | "not" | "without" | "unnecessary") && index < word + 8 && (index + 7 > word)

@@ -281,6 +281,7 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
         }
         let told_before = report.mentions[..index].iter().any(|other| {
             other.side.is_some()
+                && !other_size(facts, other, mention)
                 && report.sentences[other.sentence].section == report.sentences[mention.sentence].section
                 && (same_term(other.entry, other.organ, mention.entry, mention.organ)
                     || other.entry.kind == Kind::Finding
@@ -309,13 +310,25 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
                 "according",
             ],
         );
-        if told_before || refers || advice {
+        // There is one transplanted kidney.
+        let transplanted = mention.organ == "kidney"
+            && (0..report.sentences.len()).any(|sentence| {
+                report.has_word(sentence, &["transplant", "transplanted", "allograft"])
+                    && !report.has_word(sentence, &["candidate", "evaluation"])
+            });
+        if told_before || refers || advice || transplanted {
             continue;
         }
         let message = format!("No side is told for {}.", mention.entry.name);
         issues.push(Issue::new(Rule::R02, message, [mention.span.clone()]));
     }
     issues
+}
+
+/// Two lesions with sizes of their own.
+fn other_size(facts: &Facts<'_>, first: &Mention, second: &Mention) -> bool {
+    let size = |mention: &Mention| mention.size.map(|size| facts.report.measures[size].longest_mm());
+    size(first).zip(size(second)).is_some_and(|(first, second)| (first - second).abs() > 1.5)
 }
 
 /// "In the lower lobe": the part itself, in the singular.

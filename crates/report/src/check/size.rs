@@ -396,6 +396,12 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
             );
             issues.push(Issue::new(Rule::R06, message, [span, mention.span.clone()]));
         } else if mention.entry.flags.lesion
+            && !is_node_limit(facts, mention)
+            && !file.known_findings().iter().any(|finding| {
+                // A term that the lexicon does not know may be this one under another name.
+                finding.term.as_deref().is_some_and(|term| crate::lexicon::lexicon().find(term).is_none())
+                    && finding.longest_mm().is_some_and(|stored| (stored - text_mm).abs() <= 0.05 * stored)
+            })
             && mention.assertion == Assertion::Present
             && !live.iter().any(|known| is_partner(known, mention, text_mm))
         {
@@ -417,6 +423,17 @@ fn against_file(facts: &Facts<'_>) -> Vec<Issue> {
     issues
 }
 
+/// "Lymph nodes up to 12 mm in short axis": a range of nodes, no measured lesion.
+fn is_node_limit(facts: &Facts<'_>, mention: &Mention) -> bool {
+    let report = facts.report;
+    (mention.entry.family == "node" || mention.entry.name.contains("node"))
+        && (report.has_phrase(mention.sentence, &["up", "to"])
+            || report.has_word(
+                mention.sentence,
+                &["short", "reactive", "physiologic", "prominent", "borderline", "subcentimeter"],
+            ))
+}
+
 /// The same size in the same neighbourhood: the file calls the lesion by another name.
 fn is_partner(known: &Known<'_>, mention: &Mention, text_mm: f64) -> bool {
     near(known.organ, mention.organ)
@@ -429,8 +446,11 @@ fn measured_elsewhere(facts: &Facts<'_>, known: &Known<'_>, stored_mm: f64) -> b
     !report.measures.iter().any(|measure| {
         !differs(measure.longest_mm(), stored_mm)
             && report.sentence_of(measure.tokens.start).is_some_and(|sentence| {
-                let organ_named =
-                    report.anatomy.iter().any(|place| place.sentence == sentence && place.entry.organ == known.organ);
+                let organ_named = known.organ.is_empty()
+                    || report
+                        .anatomy
+                        .iter()
+                        .any(|place| place.sentence == sentence && place.entry.organ == known.organ);
                 let bound_to_other = report.mentions.iter().any(|mention| {
                     mention.size.is_some_and(|size| report.measures[size].span == measure.span)
                         && !known.names(mention)

@@ -209,7 +209,10 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
             if let Some(right) = confused_at(facts, &range, index) {
                 let mut found =
                     Issue::new(Rule::R18, format!("\"{written}\" may stand for \"{right}\"."), [token.span.clone()]);
-                found.severity = Severity::Hint;
+                // What is no word at all is more than a hint.
+                if is_known_word(&written.to_lowercase()) {
+                    found.severity = Severity::Hint;
+                }
                 issues.push(found);
                 continue;
             }
@@ -222,7 +225,23 @@ pub(super) fn check(facts: &Facts<'_>) -> Vec<Issue> {
             {
                 continue;
             }
-            if is_known_word(&lower) {
+            // "Postero-lateral", "tibio-talar": the first half of a compound is no word of its own.
+            let is_half = report.tokens.get(index + 1).is_some_and(|next| next.is_mark("-") && !next.spaced)
+                && lower.ends_with(['o', 'i', 'a']);
+            if is_half || is_known_word(&lower) {
+                continue;
+            }
+            // A capital word before a number or "sign" may be a name ("Risser 2"): only a medical neighbour tells.
+            let may_be_name = written.starts_with(char::is_uppercase)
+                && !written.chars().all(char::is_uppercase)
+                && report.tokens.get(index + 1).is_some_and(|next| {
+                    next.kind == TokenKind::Number
+                        || matches!(
+                            &*next.norm,
+                            "'" | "’" | "sign" | "type" | "grade" | "class" | "score" | "classification"
+                        )
+                });
+            if may_be_name {
                 continue;
             }
             let suggestion = looked_up.entry(&token.norm).or_insert_with(|| nearest(&lower)).clone();

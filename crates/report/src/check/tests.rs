@@ -81,3 +81,47 @@ fn each_rule_sees_its_plainest_error() {
         assert!(rules(text, file).contains(&rule), "{rule:?}: {:?}", rules(text, file));
     }
 }
+
+/// Sentences of all reports of the project, cut and joined anew: whatever is typed, a check ends without harm.
+#[test]
+fn pieces_of_reports_in_any_order_are_checked_without_harm() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/report");
+    let mut texts: Vec<String> = Vec::new();
+    for set in ["clean", "heldout", "heldout2", "heldout3"] {
+        for entry in std::fs::read_dir(folder.join(set)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "txt") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    assert!(texts.len() > 100, "{}", texts.len());
+    texts.sort();
+    let file = FindingsFile::from_json(
+        r#"{"exam": {"modality": "CT", "contrast": true, "date": "2026-11-18", "laterality": "left"},
+        "patient": {"sex": "F", "age": 64}, "priors": [{"date": "2025-10-30"}],
+        "findings": [{"term": "pulmonary nodule", "side": "right", "size_mm": [8.4, 6.1], "prior_size_mm": 6}]}"#,
+    )
+    .unwrap();
+    let mut seed = 11u64;
+    let mut random = |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % limit.max(1)
+    };
+    for _ in 0..600 {
+        let mut text = String::new();
+        for _ in 0..8 {
+            let from = &texts[random(texts.len())];
+            let letters: Vec<char> = from.chars().collect();
+            let start = random(letters.len());
+            let end = (start + random(160)).min(letters.len());
+            text.extend(&letters[start..end]);
+            text.push_str(["", " ", "\n", "\n\n", ": ", ". "][random(6)]);
+        }
+        for issue in check(&text, Some(&file), today()) {
+            for span in issue.spans {
+                assert!(text.get(span[0]..span[1]).is_some(), "{text}");
+            }
+        }
+    }
+}

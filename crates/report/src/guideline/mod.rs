@@ -2,6 +2,7 @@
 //!
 //! | room | what |
 //! |---|---|
+//! | [`engine`] | which of them speaks of a findings file, and what it says |
 //! | [`fleischner`] | follow-up of incidental pulmonary nodules |
 //! | [`tirads`] | points, level and advice for thyroid nodules |
 //! | [`recist`] | response of target lesions |
@@ -11,6 +12,7 @@
 
 pub mod adrenal;
 pub mod bosniak;
+pub mod engine;
 pub mod fleischner;
 pub mod ratio;
 pub mod recist;

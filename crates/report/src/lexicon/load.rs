@@ -15,7 +15,8 @@ const PROCEDURES: &str = include_str!("../../data/lexicon/procedures.tsv");
 const MODIFIERS: &str = include_str!("../../data/lexicon/modifiers.tsv");
 
 /// General words and the words by which a written-out entry is recognised as one of them.
-const HEADS: [(&str, &[&str]); 34] = [
+const HEADS: [(&str, &[&str]); 35] = [
+    ("hemangioma", &["hemangioma"]),
     ("nodule", &["nodule"]),
     ("mass", &["mass"]),
     ("lesion", &["lesion"]),

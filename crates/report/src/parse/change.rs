@@ -67,6 +67,7 @@ pub(crate) fn change_words(tokens: &[Token]) -> Vec<ChangeWord> {
                 }
                 if denied { continue } else { Change::Unchanged }
             }
+            "changed" if denied => Change::Unchanged,
             "change" if denied && !matches!(next, "of") => Change::Unchanged,
             "increased" | "increase" | "grown" | "larger" | "progressed" | "enlarging" | "growing" | "worsened"
             | "worsening" | "bigger" | "progression" | "growth" | "enlargement" | "increasing" => {

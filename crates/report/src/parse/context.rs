@@ -299,6 +299,62 @@ const CALLED: [&str; 20] = [
     "reflecting",
 ];
 
+/// Words between a term and the phrase that denies it.
+const BEFORE_AFTER_CUES: [&str; 34] = [
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "has",
+    "have",
+    "had",
+    "now",
+    "completely",
+    "since",
+    "which",
+    "seen",
+    "previously",
+    "noted",
+    "described",
+    "currently",
+    "again",
+    "definitely",
+    "clearly",
+    "entirely",
+    "mostly",
+    "largely",
+    "interval",
+    "today",
+    "on",
+    "the",
+    "prior",
+    "previous",
+    "study",
+    "present",
+    "if",
+    "also",
+];
+
+/// Words that say of a finding that it is there.
+const OWN_PREDICATES: [&str; 14] = [
+    "stable",
+    "unchanged",
+    "increased",
+    "decreased",
+    "larger",
+    "smaller",
+    "persist",
+    "persistent",
+    "persisting",
+    "growing",
+    "grown",
+    "worse",
+    "improved",
+    "new",
+];
+
 /// Whether a scope that ends before `cue` reaches back to `term`.
 fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &Cue, term: &Range<usize>) -> bool {
     if term.end > cue.tokens.start || term.start < sentence.start {
@@ -332,6 +388,23 @@ fn reaches_back(tokens: &[Token], cues: &[Cue], sentence: &Range<usize>, cue: &C
                 | "seen"
         )
     });
+    // "Metastasis stable, right nodule resolved": what stands before the comma has its own predicate.
+    let comma = gap.clone().find(|index| tokens[*index].is_mark(","));
+    if comma.is_some_and(|comma| tokens[term.end..comma].iter().any(|token| OWN_PREDICATES.contains(&&*token.norm))) {
+        return false;
+    }
+    // "Rectal cancer, EMVI negative": words between the comma and the cue are what the cue speaks of, unless a list
+    // goes on with "and" or "or".
+    let last_comma = gap.clone().rev().find(|index| tokens[*index].is_mark(","));
+    let is_list = gap.clone().any(|index| matches!(&*tokens[index].norm, "and" | "or"));
+    let own_subject = last_comma.is_some_and(|comma| {
+        tokens[comma + 1..cue.tokens.start]
+            .iter()
+            .any(|token| token.kind == TokenKind::Word && !BEFORE_AFTER_CUES.contains(&&*token.norm))
+    });
+    if own_subject && !is_list {
+        return false;
+    }
     let adjacent = cue.tokens.start.saturating_sub(2);
     let mut other_verbs = verbs.filter(|index| *index < adjacent);
     if other_verbs.next().is_some() {

@@ -173,7 +173,7 @@ impl<'t> Report<'t> {
             modifiers: Vec::new(),
             measures: size::measures(&tokens),
             dates: date::dates(text, &tokens),
-            side_words: side::side_words(&tokens),
+            side_words: side::side_words(text, &tokens),
             change_words: change::change_words(&tokens),
             tokens,
             sections,

@@ -116,6 +116,22 @@ const HEADINGS: [(SectionKind, &[&str]); 9] = [
             "clinical background",
             "background",
             "referral diagnosis",
+            "hx",
+            "ind",
+            "clinical hx",
+            "clinical info",
+            "clin info",
+            "clin",
+            "reason for referral",
+            "indication for examination",
+            "indication for study",
+            "relevant clinical information",
+            "relevant clinical detail",
+            "presentation",
+            "presenting complaint",
+            "brief history",
+            "history of present illness",
+            "diagnosis and question",
         ],
     ),
     (
@@ -139,6 +155,13 @@ const HEADINGS: [(SectionKind, &[&str]); 9] = [
             "imaging protocol",
             "technical",
             "acquisition",
+            "tech",
+            "technique and finding",
+            "scanning technique",
+            "imaging procedure",
+            "protocol and technique",
+            "radiopharmaceutical",
+            "tracer",
         ],
     ),
     (
@@ -162,6 +185,14 @@ const HEADINGS: [(SectionKind, &[&str]); 9] = [
             "comparison with",
             "previou",
             "comparison imaging",
+            "comp",
+            "compare",
+            "priors",
+            "comparison and prior",
+            "relevant prior",
+            "relevant previous imaging",
+            "previous study",
+            "compared to",
         ],
     ),
     (
@@ -203,6 +234,23 @@ const HEADINGS: [(SectionKind, &[&str]); 9] = [
             "bottom line",
             "synopsis",
             "concluding comment",
+            "concl",
+            "final diagnosis",
+            "radiologist impression",
+            "radiological impression",
+            "radiologic impression",
+            "summary of finding",
+            "summary and recommendation",
+            "report summary",
+            "interpretation and recommendation",
+            "impression and advice",
+            "imaging impression",
+            "final conclusion",
+            "overall",
+            "in summary",
+            "in conclusion",
+            "conclusion and advice",
+            "opinion and recommendation",
         ],
     ),
     (
@@ -283,24 +331,57 @@ pub(crate) fn sections(text: &str, tokens: &[Token]) -> Vec<SectionSpan> {
     }
     sections.retain(|section| !section.heading.is_empty() || !section.tokens.is_empty());
     name_the_title(text, tokens, &mut sections);
-    let sections = end_short_sections(tokens, sections, 2);
+    let has_findings =
+        sections.iter().any(|section| section.kind == SectionKind::Findings && !section.heading.is_empty());
+    // Without a heading for the description, a line that ends a sentence ends history, technique and comparison too.
+    let sections = end_short_sections(text, tokens, sections, if has_findings { End::Paragraph } else { End::Line });
     // A report without any description under its own heading: each line is looked at.
     if sections.iter().any(|section| section.kind.describes() && !section.tokens.is_empty()) {
         sections
     } else {
-        end_short_sections(tokens, sections, 1)
+        end_short_sections(text, tokens, sections, End::AnyLine)
+    }
+}
+
+/// Where a history, technique or comparison ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At an empty line.
+    Paragraph,
+    /// At a line that ends with a full stop or is too short to have been wrapped.
+    Line,
+    /// At any line.
+    AnyLine,
+}
+
+/// A line of fewer bytes was not wrapped at the edge of a page.
+const SHORT_LINE_BYTES: usize = 60;
+
+fn ends_part(text: &str, tokens: &[Token], index: usize, end: End) -> bool {
+    match (tokens[index].breaks, end) {
+        (0, _) => false,
+        (1, End::Paragraph) => false,
+        (1, End::Line) => {
+            let before = tokens[index - 1].span.end;
+            let line = text[..before].rfind('\n').map_or(0, |at| at + 1);
+            // A list of questions or sequences goes on with a small letter or a dash.
+            let goes_on = tokens[index].kind == TokenKind::Mark
+                || text[tokens[index].span.start..].starts_with(char::is_lowercase);
+            !goes_on && (tokens[index - 1].is_mark(".") || before - line < SHORT_LINE_BYTES)
+        }
+        _ => true,
     }
 }
 
 /// History, technique and comparison are a paragraph, a signature is a line; what follows without a heading
 /// is description, or goes on with the part before the signature.
-fn end_short_sections(tokens: &[Token], sections: Vec<SectionSpan>, breaks: u8) -> Vec<SectionSpan> {
+fn end_short_sections(text: &str, tokens: &[Token], sections: Vec<SectionSpan>, end: End) -> Vec<SectionSpan> {
     let mut ended: Vec<SectionSpan> = Vec::with_capacity(sections.len());
     let mut before = SectionKind::Body;
     for section in sections {
-        let breaks = match section.kind {
-            SectionKind::History | SectionKind::Technique | SectionKind::Comparison => breaks,
-            SectionKind::Administrative => 1,
+        let part_end = match section.kind {
+            SectionKind::History | SectionKind::Technique | SectionKind::Comparison => end,
+            SectionKind::Administrative => End::AnyLine,
             _ => {
                 before = section.kind;
                 ended.push(section);
@@ -309,12 +390,12 @@ fn end_short_sections(tokens: &[Token], sections: Vec<SectionSpan>, breaks: u8) 
         };
         let range = section.tokens.clone();
         // White space right behind the heading does not end it.
-        match (range.start + 1..range.end).find(|index| tokens[*index].breaks >= breaks) {
-            Some(end) => {
+        match (range.start + 1..range.end).find(|index| ends_part(text, tokens, *index, part_end)) {
+            Some(at) => {
                 let kind = if section.kind == SectionKind::Administrative { before } else { SectionKind::Body };
-                ended.push(SectionSpan { tokens: range.start..end, ..section });
-                let rest = SectionSpan { kind, heading: 0..0, tokens: end..range.end };
-                ended.extend(end_short_sections(tokens, vec![rest], breaks));
+                ended.push(SectionSpan { tokens: range.start..at, ..section });
+                let rest = SectionSpan { kind, heading: 0..0, tokens: at..range.end };
+                ended.extend(end_short_sections(text, tokens, vec![rest], end));
             }
             None => ended.push(section),
         }

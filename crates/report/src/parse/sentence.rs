@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::section::SectionSpan;
 use super::tokens::{Token, TokenKind};
+use crate::lexicon::{Kind, lexicon};
 
 /// A sentence, by tokens and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +50,23 @@ pub(crate) fn sentences(text: &str, tokens: &[Token], sections: &[SectionSpan]) 
             if begins_line {
                 label = label_of(tokens, first, end);
             }
+            // "R: stenosis. L: minor plaque.": a side with a colon labels its sentence wherever it stands.
+            let is_side_label = first + 1 < end
+                && tokens[first + 1].is_mark(":")
+                && matches!(&*tokens[first].norm, "l" | "r" | "lt" | "rt" | "left" | "right");
+            if !begins_line && is_side_label {
+                label = Some(first..first + 1);
+            }
             let own_label = label.clone();
             // "Right kidney 11.2 cm. Stone in the lower pole.": the first words hold for the rest of the line.
-            if begins_line && label.is_none() && first + 1 < end && matches!(&*tokens[first].norm, "left" | "right") {
+            let names_part =
+                |index: usize| lexicon().find(&tokens[index].norm).is_some_and(|entry| entry.kind == Kind::Anatomy);
+            if begins_line
+                && label.is_none()
+                && first + 1 < end
+                && matches!(&*tokens[first].norm, "left" | "right")
+                && names_part(first + 1)
+            {
                 label = Some(first..first + 2);
             }
             if first < end {

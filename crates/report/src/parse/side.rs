@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::tokens::{Token, TokenKind};
 use crate::findings::Side;
+use crate::lexicon::lexicon;
 
 /// A word that names a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,36 @@ fn in_brackets(tokens: &[Token], index: usize) -> bool {
     index > 0 && tokens[index - 1].is_mark("(") && tokens.get(index + 1).is_some_and(|next| next.is_mark(")"))
 }
 
+/// "R ICA", "L: no DVT", "R>L": a capital letter alone before a word of the lexicon, a colon or the other letter.
+fn is_side_letter(text: &str, tokens: &[Token], index: usize) -> bool {
+    let is_capital = |at: usize| {
+        tokens
+            .get(at)
+            .is_some_and(|token| matches!(&*token.norm, "l" | "r") && text[token.span.clone()].starts_with(['L', 'R']))
+    };
+    if !is_capital(index) || index > 0 && !tokens[index].spaced && tokens[index - 1].kind != TokenKind::Mark {
+        return false;
+    }
+    let before = index.checked_sub(1).map(|at| &tokens[at]);
+    let Some(next) = tokens.get(index + 1) else { return false };
+    let compared = |mark: &Token| matches!(&*mark.norm, ">" | "<" | "/" | "+" | "&" | "and");
+    if compared(next) && is_capital(index + 2) || before.is_some_and(compared) && index >= 2 && is_capital(index - 2) {
+        return true;
+    }
+    // "1.5 L" is a volume, "Dr R Jones" an initial.
+    if before.is_some_and(|before| before.kind == TokenKind::Number || matches!(&*before.norm, "dr" | "prof")) {
+        return false;
+    }
+    if next.is_mark(":") {
+        return tokens[index].breaks > 0 || before.is_none_or(|before| matches!(&*before.norm, "." | ";" | "," | ")"));
+    }
+    next.kind == TokenKind::Word
+        && next.spaced
+        && next.breaks == 0
+        && &*next.norm != "spine"
+        && lexicon().has_word(&next.norm)
+}
+
 /// "Shifted to the left": where something goes, not where it is.
 fn is_direction(tokens: &[Token], index: usize) -> bool {
     let norm = |back: usize| index.checked_sub(back).map_or("", |at| &*tokens[at].norm);
@@ -69,7 +100,7 @@ fn is_direction(tokens: &[Token], index: usize) -> bool {
 }
 
 /// All side words of the text.
-pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
+pub(crate) fn side_words(text: &str, tokens: &[Token]) -> Vec<SideWord> {
     let mut words: Vec<SideWord> = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         if token.kind != TokenKind::Word || is_part_of_name(tokens, index) {
@@ -79,26 +110,23 @@ pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
             continue;
         }
         let next = tokens.get(index + 1).map_or("", |token| &*token.norm);
-        let side = match &*token.norm {
-            "left"
-                if next == "in"
-                    && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
-            {
-                continue;
-            }
-            "l" | "r" if in_brackets(tokens, index) => {
-                if &*token.norm == "l" {
-                    Side::Left
-                } else {
-                    Side::Right
+        let side =
+            match &*token.norm {
+                "left"
+                    if next == "in"
+                        && tokens.get(index + 2).is_some_and(|word| matches!(&*word.norm, "place" | "situ")) =>
+                {
+                    continue;
                 }
-            }
-            "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
-            "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,
-            "bilateral" | "bilaterally" | "both" | "biapical" | "bibasilar" | "bibasal" => Side::Bilateral,
-            "midline" if next != "shift" => Side::Midline,
-            _ => continue,
-        };
+                "l" | "r" if in_brackets(tokens, index) || is_side_letter(text, tokens, index) => {
+                    if &*token.norm == "l" { Side::Left } else { Side::Right }
+                }
+                "left" | "lt" | "lul" | "lll" | "luq" | "llq" | "leftsided" => Side::Left,
+                "right" | "rt" | "rul" | "rml" | "rll" | "ruq" | "rlq" | "rightsided" => Side::Right,
+                "bilateral" | "bilaterally" | "both" | "biapical" | "bibasilar" | "bibasal" => Side::Bilateral,
+                "midline" if next != "shift" => Side::Midline,
+                _ => continue,
+            };
         let word = SideWord { side, tokens: index..index + 1, span: token.span.clone() };
         match words.last_mut() {
             Some(before) if before.side.contradicts(side) && joins(&tokens[before.tokens.end..index]) => {
@@ -115,11 +143,36 @@ pub(crate) fn side_words(tokens: &[Token]) -> Vec<SideWord> {
 /// "left and right", "right greater than left", "right or left".
 fn joins(between: &[Token]) -> bool {
     let words: Vec<&str> = between.iter().map(|token| &*token.norm).collect();
+    // "Severe right and moderate left osteoarthritis."
+    if let ["and" | ",", degree] | [",", "and", degree] = words.as_slice() {
+        return matches!(
+            *degree,
+            "mild"
+                | "moderate"
+                | "severe"
+                | "small"
+                | "large"
+                | "trace"
+                | "tiny"
+                | "minimal"
+                | "marked"
+                | "moderately"
+                | "mildly"
+                | "slight"
+                | "probable"
+                | "possible"
+                | "less"
+                | "more"
+                | "early"
+                | "advanced"
+                | "smaller"
+        );
+    }
     matches!(
         words.as_slice(),
         ["and" | "or" | "/" | "&"]
             | ["greater" | "more" | "worse" | "larger" | "less", "than"]
-            | [">" | "<"]
+            | [">" | "<" | "+" | ">>" | "≥" | "="]
             | ["and", "the"]
             | ["as", "well", "as"]
     )
@@ -149,7 +202,14 @@ pub(crate) fn bind(
     let gap_before = before.map(|word| word.tokens.end..term.start);
     let gap_after = after.map(|word| term.end..word.tokens.start);
     let free_before = gap_before.as_ref().is_some_and(|gap| !other_between(gap));
-    let free_after = gap_after.as_ref().is_some_and(|gap| !other_between(gap) && gap.len() <= 14);
+    // "Metastasis in segment VI and growing left lower lobe metastasis": the side of the next term.
+    let next_term_follows = |word: &SideWord, gap: &Range<usize>| {
+        tokens[gap.clone()].iter().any(|token| matches!(&*token.norm, "," | "and" | "with"))
+            && others.iter().any(|other| other.start >= word.tokens.end && other.start - word.tokens.end <= 4)
+    };
+    let free_after = after
+        .zip(gap_after.as_ref())
+        .is_some_and(|(word, gap)| !other_between(gap) && gap.len() <= 14 && !next_term_follows(word, gap));
     if let (Some(word), Some(gap)) = (before, &gap_before)
         && free_before
         && gap.len() <= 3

@@ -45,7 +45,7 @@ pub(crate) fn measures(tokens: &[Token]) -> Vec<Measure> {
         match measure_at(tokens, index) {
             Some(measure) => {
                 index = measure.tokens.end;
-                found.push(measure);
+                found.extend(from_to(tokens, measure));
             }
             None => index += 1,
         }
@@ -56,6 +56,33 @@ pub(crate) fn measures(tokens: &[Token]) -> Vec<Measure> {
         measure.role = role_of(tokens, &measure.tokens, after_other);
     }
     found
+}
+
+/// "From 47 to 32 mm" is two sizes, "ranging from 3 to 5 mm" one range.
+fn from_to(tokens: &[Token], measure: Measure) -> Vec<Measure> {
+    let start = measure.tokens.start;
+    let norm = |back: usize| start.checked_sub(back).map_or("", |at| &*tokens[at].norm);
+    let is_change = measure.mm.len() == 2
+        && measure.tokens.len() >= 4
+        && norm(1) == "from"
+        && !matches!(norm(2), "ranging" | "range" | "varying" | "vary" | "measuring" | "measure" | "size" | "diameter")
+        && tokens[start + 1].norm.as_ref() == "to";
+    if !is_change {
+        return vec![measure];
+    }
+    let first = Measure {
+        mm: vec![measure.mm[0]],
+        span: tokens[start].span.clone(),
+        tokens: start..start + 1,
+        ..measure.clone()
+    };
+    let second = Measure {
+        mm: vec![measure.mm[1]],
+        span: tokens[start + 2].span.start..measure.span.end,
+        tokens: start + 2..measure.tokens.end,
+        ..measure
+    };
+    vec![first, second]
 }
 
 fn measure_at(tokens: &[Token], start: usize) -> Option<Measure> {
@@ -171,12 +198,23 @@ fn role_of(tokens: &[Token], measure: &Range<usize>, after_other: usize) -> Role
     let has = |words: &[&str], any: &[&str]| words.iter().any(|word| any.contains(word));
     let is_last = |words: &[&str]| before.last().is_some_and(|last| words.contains(last));
     // "previously 6 mm", "from 6 mm", "(was 6 mm)", "compared with 6 mm", "6 mm on the prior".
+    // "18 mm, stable (17 mm)", "9 mm (6 mm on 20/8/2026)": the second size stands in brackets.
+    let in_brackets_after_size = measure.start > 0
+        && tokens[measure.start - 1].is_mark("(")
+        && after_other > 0
+        && measure.start - after_other.min(measure.start) <= 5
+        && !tokens[after_other..measure.start].iter().any(end_of_sentence)
+        && (tokens[after_other..measure.start].iter().any(|token| {
+            matches!(&*token.norm, "stable" | "unchanged" | "increased" | "decreased" | "larger" | "smaller" | "grown")
+        }) || matches!(after.as_slice(), ["on" | "in", next, ..] if next.starts_with(|digit: char| digit.is_ascii_digit())));
     let says_now = has(&before, &["now", "currently", "today", "to"]) && !has(&before, &["compared"]);
     if !says_now
         && (has(
             &before,
-            &["previously", "prior", "formerly", "was", "were", "previous", "earlier", "baseline", "initially"],
-        ) || is_last(&["from"])
+            &["previously", "prior", "formerly", "previous", "earlier", "baseline", "initially", "formerly"],
+        ) || has(&before[before.len().saturating_sub(2)..], &["was", "were"])
+            || is_last(&["from"])
+            || in_brackets_after_size
             || has(&before[before.len().saturating_sub(3)..], &["versus", "vs", "compared"]))
         || after.first() == Some(&"previously")
         || after.len() > 1
@@ -193,30 +231,34 @@ fn role_of(tokens: &[Token], measure: &Range<usize>, after_other: usize) -> Role
             &["under", "exceeding", "threshold", "than", "above", "below"],
         )
         || is_last(&["every"]);
-    let distance = matches!(
-        after.as_slice(),
-        [
-            "above"
-                | "below"
-                | "from"
-                | "proximal"
-                | "distal"
-                | "cranial"
-                | "caudal"
-                | "superior"
-                | "inferior"
-                | "beyond"
-                | "deep"
-                | "off"
-                | "past"
-                | "anterior"
-                | "posterior"
-                | "lateral"
-                | "medial"
-                | "into",
-            ..
-        ]
-    ) || matches!(after.as_slice(), ["away" | "inside", ..])
+    let after_to_from = after.first() == Some(&"from")
+        && tokens.get(measure.end + 1).is_some_and(|next| next.kind == TokenKind::Number);
+    let distance = !after_to_from
+        && matches!(
+            after.as_slice(),
+            [
+                "above"
+                    | "below"
+                    | "from"
+                    | "proximal"
+                    | "distal"
+                    | "cranial"
+                    | "caudal"
+                    | "superior"
+                    | "inferior"
+                    | "beyond"
+                    | "deep"
+                    | "off"
+                    | "past"
+                    | "anterior"
+                    | "posterior"
+                    | "lateral"
+                    | "medial"
+                    | "into",
+                ..
+            ]
+        )
+        || matches!(after.as_slice(), ["away" | "inside", ..])
         || matches!(
             after.as_slice(),
             [
@@ -248,7 +290,8 @@ fn role_of(tokens: &[Token], measure: &Range<usize>, after_other: usize) -> Role
         )
         || matches!(after.as_slice(), ["slice" | "collimation" | "contiguous" | "section", ..])
         || has(
-            &before,
+            // "9 mm in thickness, with 4 mm of shift": the comma ends what the word is about.
+            before.rsplit(|word| *word == ",").next().unwrap_or_default(),
             &["distance", "thickness", "collimation", "within", "skin", "tip", "displaced", "interval", "margin"],
         );
     if comparing_limit || distance { Role::Other } else { Role::Now }

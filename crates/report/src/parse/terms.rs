@@ -19,7 +19,7 @@ pub(crate) fn find(report: &mut Report<'_>) {
             if word.tokens.len() > 1
                 || matches!(
                     &*report.tokens[word.tokens.start].norm,
-                    "left" | "right" | "bilateral" | "both" | "lt" | "rt"
+                    "left" | "right" | "bilateral" | "both" | "lt" | "rt" | "l" | "r"
                 )
             {
                 word.tokens.clone().for_each(|index| flags[index] = true);
@@ -119,13 +119,18 @@ fn read_sentence(
             continue;
         }
         let span = report.bytes(tokens);
-        let entry =
-            if thyroid_report && matches!(entry.name.as_str(), "upper pole" | "lower pole" | "interpolar region") {
+        let entry = if matches!(entry.name.as_str(), "upper pole" | "lower pole" | "interpolar region") {
+            if thyroid_report {
                 lexicon().find("thyroid lobe").unwrap_or(entry)
             } else {
-                entry
-            };
+                organ_with_poles(report, index).unwrap_or(entry)
+            }
+        } else {
+            entry
+        };
         match entry.kind {
+            // The neck of the gallbladder, the femur or the bladder is no neck.
+            Kind::Anatomy if entry.name == "neck" && is_neck_of_organ(report, index) => {}
             Kind::Anatomy => {
                 report.anatomy.push(AnatomyMention { entry, span, tokens: tokens.clone(), sentence: index });
             }
@@ -192,9 +197,83 @@ fn read_sentence(
             plural: is_plural(report, tokens),
         });
     }
+    refer_back(report, &sentence.tokens, &mut mentions);
     bind_measures(report, &sentence.tokens, &mut mentions);
+    pass_sizes_on(report, &mut mentions);
     bind_changes(report, &sentence.tokens, &mut mentions);
     report.mentions.append(&mut mentions);
+}
+
+fn is_neck_of_organ(report: &Report<'_>, sentence: usize) -> bool {
+    report.has_word(
+        sentence,
+        &[
+            "gallbladder",
+            "femur",
+            "femoral",
+            "bladder",
+            "humerus",
+            "humeral",
+            "scapula",
+            "pancreatic",
+            "pancreas",
+            "aneurysm",
+            "hernia",
+            "talar",
+            "talus",
+            "metatarsal",
+            "radial",
+            "gallstone",
+        ],
+    ) || label_site(report, sentence)
+        .is_some_and(|site| matches!(site.organ.as_str(), "gallbladder" | "bladder" | "hip" | "femur" | "pancreas"))
+}
+
+/// Testis, spleen and thyroid have poles too: the last such organ of this sentence or the two before it, on the same line.
+fn organ_with_poles(report: &Report<'_>, sentence: usize) -> Option<&'static Entry> {
+    let place = report
+        .anatomy
+        .iter()
+        .rev()
+        .take_while(|place| place.sentence + 2 >= sentence)
+        .find(|place| matches!(place.entry.organ.as_str(), "testis" | "spleen" | "thyroid" | "kidney"))?;
+    match place.entry.organ.as_str() {
+        "testis" => lexicon().find("testis"),
+        "spleen" => lexicon().find("spleen"),
+        "thyroid" => lexicon().find("thyroid lobe"),
+        _ => None,
+    }
+}
+
+/// "The mass abuts the vein": the mass told just before, wherever the sentence goes on to.
+fn refer_back(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [Mention]) {
+    for mention in mentions.iter_mut() {
+        let term = mention.tokens.clone();
+        let word = &*report.tokens[term.start].norm;
+        let begins = term.start == sentence.start + 1
+            && matches!(&*report.tokens[sentence.start].norm, "the" | "this" | "it" | "these")
+            && term.len() == 1;
+        let says_where =
+            report.tokens.get(term.end).is_some_and(|next| matches!(&*next.norm, "in" | "of" | "within" | "at"));
+        if !begins
+            || says_where
+            || !matches!(word, "mass" | "lesion" | "nodule" | "tumor" | "collection" | "cyst" | "fracture")
+        {
+            continue;
+        }
+        let before =
+            report.mentions.iter().rev().take_while(|other| other.sentence + 3 >= mention.sentence).find(|other| {
+                other.entry.kind == Kind::Finding && other.entry.family == mention.entry.family && other.is_present()
+            });
+        if let Some(before) = before {
+            mention.entry = before.entry;
+            mention.organ = before.organ;
+            mention.site = before.site;
+            if mention.side.as_ref().is_none_or(|side| side.shared) {
+                mention.side.clone_from(&before.side);
+            }
+        }
+    }
 }
 
 /// Words that name a finding elsewhere but not here.
@@ -209,7 +288,11 @@ fn is_no_finding(report: &Report<'_>, entry: &Entry, tokens: &Range<usize>) -> b
         "lesion" | "mass" => before == "of" && next == "effect",
         "pe" => matches!(next, "protocol" | "study"),
         "aspiration" | "biopsy" | "fna" if entry.kind == Kind::Finding => matches!(before, "needle" | "joint"),
+        // LI-RADS calls its lesions so; elsewhere the word means something else.
+        "observation" => !(report.text.contains("LR-") || report.text.contains("LI-RADS")),
         "early" => true,
+        // The shunt is written in capitals; any other "tip" is the end of a tube.
+        "tip" if entry.name == "TIPS" => !report.text[report.bytes(tokens)].starts_with("TIP"),
         "port" | "stent" | "cast" | "drain" | "clip" | "shunt" => matches!(before, "viewing" | "a") && word == "cast",
         "radiation" => matches!(next, "dose" | "exposure"),
         "ablation" => false,
@@ -227,7 +310,16 @@ fn site_of(anatomy: &[AnatomyMention], term: &Range<usize>, others: &[Range<usiz
     let clear = |gap: Range<usize>| !others.iter().any(|other| other.start >= gap.start && other.end <= gap.end);
     let after = anatomy.iter().find(|place| place.tokens.start >= term.end && place.tokens.start - term.end <= 12);
     let before = anatomy.iter().rev().find(|place| place.tokens.end <= term.start);
-    let close_before = before.filter(|place| term.start - place.tokens.end <= 2);
+    // "Abdomen: metastasis in segment VI": the label of a region gives way to the organ behind.
+    let is_region = |place: &&AnatomyMention| {
+        matches!(
+            place.entry.organ.as_str(),
+            "abdomen" | "pelvis" | "chest wall" | "neck" | "bone" | "soft tissue" | "thorax"
+        )
+    };
+    let close_before = before
+        .filter(|place| term.start - place.tokens.end <= 2)
+        .filter(|place| !(is_region(place) && after.is_some_and(|next| clear(term.end..next.tokens.start))));
     close_before
         .or_else(|| after.filter(|place| clear(term.end..place.tokens.start)))
         .or_else(|| before.filter(|place| clear(place.tokens.end..term.start)))
@@ -335,11 +427,43 @@ fn bind_measures(report: &Report<'_>, sentence: &Range<usize>, mentions: &mut [M
     }
 }
 
+/// "A 38 mm lesion, in keeping with an endometrioma": the size is that of the thing it is called.
+fn pass_sizes_on(report: &Report<'_>, mentions: &mut [Mention]) {
+    for index in 1..mentions.len() {
+        let (before, rest) = mentions.split_at_mut(index);
+        let (first, second) = (&before[index - 1], &mut rest[0]);
+        let called = first.tokens.end < second.tokens.start
+            && report.tokens[first.tokens.end..second.tokens.start].iter().any(|token| {
+                matches!(
+                    &*token.norm,
+                    "consistent"
+                        | "compatible"
+                        | "keeping"
+                        | "characteristic"
+                        | "typical"
+                        | "representing"
+                        | "diagnostic"
+                )
+            });
+        if called
+            && first.entry.flags.general
+            && first.size.is_some()
+            && second.size.is_none()
+            && second.entry.flags.lesion
+            && second.assertion != Assertion::Absent
+        {
+            second.size = first.size;
+            second.prior_size = second.prior_size.or(first.prior_size);
+        }
+    }
+}
+
 /// Distance in tokens; a comma between costs four, and a word right behind ("8 mm nodule") nothing.
 fn gap_cost(report: &Report<'_>, measure: &Range<usize>, term: &Range<usize>, sentence: &Range<usize>) -> usize {
     let gap =
         if measure.end <= term.start { measure.end..term.start } else { term.end.min(measure.start)..measure.start };
-    let gap = gap.start.max(sentence.start)..gap.end.max(gap.start.max(sentence.start));
+    let start = gap.start.max(sentence.start).min(report.tokens.len());
+    let gap = start..gap.end.clamp(start, report.tokens.len());
     let marks = report.tokens[gap.clone()].iter().filter(|token| matches!(&*token.norm, "," | "and" | "with")).count();
     let before_term = measure.end <= term.start;
     let skipped = if before_term { gap.len() * 2 } else { gap.len() };
@@ -358,7 +482,15 @@ fn is_measure_of_anatomy(
     let Some(verb) = before.iter().rposition(|token| {
         matches!(
             &*token.norm,
-            "measure" | "measuring" | "measured" | "diameter" | "caliber" | "length" | "thick" | "thickness"
+            "measure"
+                | "measuring"
+                | "measured"
+                | "enlarged"
+                | "diameter"
+                | "caliber"
+                | "length"
+                | "thick"
+                | "thickness"
         )
     }) else {
         return false;
@@ -372,7 +504,7 @@ fn is_measure_of_anatomy(
     let Some(place) = closest_anatomy else { return false };
     // "nodule in the right lower lobe measures 8 mm": the finding is the subject.
     let finding_is_subject = term.start < place.tokens.start
-        && !report.tokens[term.end..place.tokens.start].iter().any(|token| token.is_mark(","));
+        && !report.tokens[term.end.min(place.tokens.start)..place.tokens.start].iter().any(|token| token.is_mark(","));
     !(finding_is_subject || term.start >= place.tokens.end && term.end <= verb)
 }
 

@@ -9,7 +9,7 @@ pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for index in 0..bytes.len() {
         let point = bytes[index] == b'.' && bytes.get(index + 1).is_none_or(|next| next.is_ascii_whitespace());
-        let abbreviation = index >= 2 && matches!(&text[index - 2..index], "Dr" | "vs" | "Mr")
+        let abbreviation = index >= 2 && matches!(&bytes[index - 2..index], b"Dr" | b"vs" | b"Mr")
             || index >= 1 && bytes[index - 1].is_ascii_digit() && text[start..index].trim().len() <= 2;
         if bytes[index] == b'\n' || point && !abbreviation {
             push(text, start..index + 1, &mut found);
@@ -64,6 +64,8 @@ pub(crate) fn replaced(text: &str, range: &Range<usize>, with: &str) -> String {
 
 /// The text with a sentence put in before a byte position.
 pub(crate) fn inserted(text: &str, at: usize, sentence: &str) -> String {
+    // A text without a closing line break ends where the line would.
+    let at = at.min(text.len());
     format!("{}{sentence}{}", &text[..at], &text[at..])
 }
 

@@ -73,5 +73,5 @@ fn edit(
     if let Some(document) = s.documents.get_mut(&stack) {
         document.carry_out(&edit);
     }
-    super::segment::gesture(s, stack, Gesture { title: title.to_owned(), amount: 0.0, edit })
+    super::segment::gesture(s, stack, Gesture::new(title, 0.0, edit))
 }

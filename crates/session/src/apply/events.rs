@@ -3,34 +3,45 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lightbox_core::label::{Code, MaskOrigin};
-use lightbox_core::{Segment, SegmentId};
 use lightbox_dicom::StudyIndex;
 
 use super::view;
-use crate::document::{DocumentEdit, Gesture};
-use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec, LoadedFrame};
+use crate::event::{Effect, EventKind, JobEvent, JobSpec, LoadedFrame};
 use crate::ids::StackId;
 use crate::journal::Record;
 use crate::library::LoadState;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
+/// The message while the journal is not whole.
+const NO_JOURNAL: &str = "The journal cannot be written.";
+
 /// Takes what a job tells.
 pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
-    if let EventKind::JournalFailed(why) = &event.kind {
-        s.tell(
-            Severity::Error,
-            ProblemPlace::General,
-            "The journal cannot be written.",
-            &format!("Work since now is only in memory; save it soon. {why}"),
-        );
-        return Vec::new();
+    match &event.kind {
+        EventKind::JournalFailed(why) => {
+            s.journal_behind = true;
+            let detail = format!("Work since now is only in memory; save it soon. {why}");
+            s.problems.retain(|p| p.title != NO_JOURNAL);
+            s.tell(Severity::Error, ProblemPlace::General, NO_JOURNAL, &detail);
+            return Vec::new();
+        }
+        EventKind::JournalWhole => {
+            s.problems.retain(|p| p.title != NO_JOURNAL);
+            return Vec::new();
+        }
+        _ => {}
     }
-    let Some(kind) = s.job(event.job).map(|j| j.kind.clone()) else {
+    let Some((kind, cancelling)) = s.job(event.job).map(|j| (j.kind.clone(), j.cancelling)) else {
         // A job that is over; late frames of a closed study go with it.
         return Vec::new();
     };
+    if cancelling
+        && matches!(event.kind, EventKind::Inferred(_) | EventKind::SegLoaded { .. } | EventKind::Scanned { .. })
+    {
+        // It came to its end before it heard that nobody wants it.
+        return Vec::new();
+    }
     match event.kind {
         EventKind::Progress(fraction, detail) => {
             if let Some(job) = s.jobs.iter_mut().find(|j| j.id == event.job) {
@@ -52,28 +63,26 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             s.models = models;
             Vec::new()
         }
-        EventKind::Inferred(result) => inferred(s, *result),
+        EventKind::Inferred(result) => super::results::inferred(s, *result),
         EventKind::SegSaved { stack, path, segments, gestures, time } => {
-            let Some(key) = s.library.stack(stack).map(|e| e.key.clone()) else { return Vec::new() };
-            if let Some(document) = s.documents.get_mut(&stack) {
-                document.unsaved = document.unsaved.saturating_sub(gestures);
-                let name = short_name(&path);
-                document.saved = Some(format!("{name}: {segments} of {segments} segments equal, read back {time}."));
-            }
-            let gestures = s.documents.get(&stack).map_or(0, |d| d.unsaved);
-            vec![Effect::Journal(vec![Record::Unsaved { stack: key, gestures }])]
+            let told = format!("{}: {segments} of {segments} segments equal, read back {time}.", short_name(&path));
+            seg_saved(s, stack, gestures, told)
         }
-        EventKind::SegLoaded { stack, segments, path } => seg_loaded(s, stack, segments, &path),
-        EventKind::TextSaved(path) => {
-            s.report.unsaved = 0;
-            s.report.saved = Some(format!("Saved as {}", short_name(&path)));
-            vec![Effect::Journal(vec![Record::ReportSaved])]
+        EventKind::SegLoaded { stack, segments, proposed, path } => {
+            super::results::seg_loaded(s, stack, segments, &proposed, &path)
+        }
+        EventKind::TextSaved { path, study, changes } => {
+            let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
+            report.unsaved = report.unsaved.saturating_sub(changes);
+            report.saved = Some(format!("Saved as {}", short_name(&path)));
+            let changes = report.unsaved;
+            vec![Effect::Journal(vec![Record::ReportSaved { study, changes }])]
         }
         EventKind::Recovery(recovery) => {
-            super::study::offer(s, recovery);
+            super::keep::offer(s, recovery);
             Vec::new()
         }
-        EventKind::JournalFailed(_) => Vec::new(),
+        EventKind::JournalFailed(_) | EventKind::JournalWhole => Vec::new(),
         EventKind::Done => {
             s.jobs.retain(|j| j.id != event.job);
             Vec::new()
@@ -94,6 +103,22 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Masks are in a file. Their series may have been closed, or opened again, since the save began.
+fn seg_saved(s: &mut Session, stack: StackId, gestures: usize, told: String) -> Vec<Effect> {
+    let Some(key) = s.library.stack(stack).map(|e| e.key.clone()).or_else(|| s.was.get(&stack).cloned()) else {
+        return Vec::new();
+    };
+    let now = s.library.by_key(&key).map(|e| e.id);
+    let document = match now {
+        Some(id) => s.documents.get_mut(&id),
+        None => s.closed.get_mut(&key),
+    };
+    let Some(document) = document else { return Vec::new() };
+    document.masks_saved(gestures);
+    document.saved = Some(told);
+    vec![Effect::Journal(vec![Record::unsaved(key, document)])]
 }
 
 /// The name of a file, cut in the middle to what a line of a panel holds.
@@ -131,9 +156,22 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
     s.tell(Severity::Error, place, title, &why);
 }
 
+/// `90: it holds no image. 3: it is damaged or cut off.`, the three commonest reasons.
+fn reasons(left_out: &[(&str, usize)]) -> String {
+    let mut lines: Vec<String> = left_out.iter().take(3).map(|(reason, n)| format!("{n}: {reason}.")).collect();
+    let rest: usize = left_out.iter().skip(3).map(|(_, n)| n).sum();
+    if rest > 0 {
+        lines.push(format!("{rest}: for other reasons."));
+    }
+    lines.join(" ").replace("..", ".")
+}
+
 fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) -> Vec<Effect> {
     for path in paths {
         let path = std::path::absolute(&path).unwrap_or(path);
+        if !demo && !index.studies.is_empty() {
+            s.workspace.opened(path.clone());
+        }
         if !s.library.paths.contains(&path) {
             s.library.paths.push(path);
         }
@@ -143,24 +181,29 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
     for study in index.studies {
         new.extend(s.library.add(study));
     }
+    super::keep::give_back(s, &new);
     let skipped = index.skipped.len();
+    s.library.skipped = index.skipped;
+    let first = s.library.skipped.first().map(|f| format!("{}: {}", sentence(&f.reason), f.path));
+    // One file is named; of many it is told why, and the list of them opens.
+    let why = match first {
+        Some(first) if skipped == 1 => first,
+        _ => reasons(&s.library.left_out()),
+    };
     if !found_any {
-        let detail = match index.skipped.first() {
-            Some(first) if skipped == 1 => format!("{}: {}", sentence(&first.reason), first.path),
-            Some(first) => {
-                format!("{skipped} files were left out. The first: {}: {}", sentence(&first.reason), first.path)
-            }
-            None => "There is no file in it.".to_owned(),
+        let detail = match skipped {
+            0 => "There is no file in it.".to_owned(),
+            1 => why,
+            n => format!("{n} files were left out. {why}"),
         };
         s.tell(Severity::Error, ProblemPlace::Open, "No image found.", &detail);
-    } else if let Some(first) = index.skipped.first() {
+    } else if skipped > 0 {
         let what =
             if skipped == 1 { "1 file was left out.".to_owned() } else { format!("{skipped} files were left out.") };
-        let detail = format!("The rest is open. {}: {}", sentence(&first.reason), first.path);
+        let detail = format!("The rest is open. {why}");
         s.tell(Severity::Warning, ProblemPlace::Open, &what, &detail);
     }
-    s.library.skipped = index.skipped;
-    let mut effects = Vec::new();
+    let mut effects = if demo || !found_any { Vec::new() } else { view::settings(s) };
     let todo: Vec<_> = new.iter().filter_map(|id| s.library.stack(*id)).map(|e| (e.id, Arc::clone(&e.info))).collect();
     if demo {
         effects.extend(arrange_demo(s, &new));
@@ -175,7 +218,7 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
     if !todo.is_empty() {
         effects.push(s.start_job(JobKind::Thumbnails, "Making thumbnails", JobSpec::Thumbnails(todo)));
     }
-    effects.extend(super::study::lay_on_open_stacks(s));
+    effects.extend(super::keep::lay_on_open_stacks(s));
     effects
 }
 
@@ -233,11 +276,16 @@ fn take_frames(s: &mut Session, stack: StackId, frames: Vec<LoadedFrame>) -> Vec
     let mut ready = false;
     if let Some(open) = s.library.stack_mut(stack) {
         for loaded in frames {
-            if open.default_window.is_none() {
+            // Without a window in the header the middle frame decides, whichever thread is first.
+            let decides = loaded.index == open.frames() / 2 && open.info.windows.is_empty();
+            if open.default_window.is_none() || decides {
                 open.default_window = loaded.window.or_else(|| view::frame_window(&loaded.frame));
             }
             match open.volume.set_slice(loaded.index, loaded.frame) {
                 Ok(()) => {
+                    if let Some(note) = loaded.note {
+                        open.pixel_notes.insert(loaded.index, note);
+                    }
                     open.revision += 1;
                     if let LoadState::Loading(n) = &mut open.load {
                         *n += 1;
@@ -279,114 +327,4 @@ fn loaded(s: &mut Session, stack: StackId, failed: usize, reason: Option<String>
         s.tell(Severity::Error, ProblemPlace::Open, &what, &format!("{title}: the rest is shown. {why}"));
     }
     Vec::new()
-}
-
-/// A model's masks become new segments, one gesture; nothing that a person drew is touched.
-fn inferred(s: &mut Session, result: InferResult) -> Vec<Effect> {
-    let Some(open) = s.library.stack(result.stack) else { return Vec::new() };
-    if *open.geometry() != result.geometry {
-        s.tell(Severity::Error, ProblemPlace::Ai, "The result was left out.", "The image changed while the model ran.");
-        return Vec::new();
-    }
-    let dims = open.geometry().dims();
-    let stack = result.stack;
-    let name = s.models.iter().find(|m| m.id == result.model).map_or(result.model.clone(), |m| m.card.name.clone());
-    for note in &result.notes {
-        s.tell(Severity::Warning, ProblemPlace::Ai, &format!("{name}."), note);
-    }
-    let document = s.documents.entry(stack).or_default();
-    let mut before = Vec::new();
-    // An earlier result of the same model that nobody accepted or edited is replaced; everything else stays.
-    for (place, old) in document.segments.iter().enumerate() {
-        let same = matches!(&old.origin, MaskOrigin::Model { model, .. } if *model == result.model);
-        if same && !old.edited && document.proposed.contains(&old.id) {
-            before.push((place, old.clone()));
-        }
-    }
-    let mut after = Vec::new();
-    let start = document.segments.len() - before.len();
-    let first_colour = document.free_colour();
-    for (n, (label, mask)) in result.masks.iter().filter(|(_, m)| m.count() > 0).enumerate() {
-        let mut segment: Segment = document.new_segment(dims, Some(label));
-        segment.mask = mask.clone();
-        segment.origin = MaskOrigin::Model {
-            model: result.model.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            sha256: result.sha256.clone(),
-        };
-        let (code, side) = codes(label);
-        segment.code = code;
-        segment.side = side;
-        // Left and right share a hue: the left has the colour, the right a darker one.
-        segment.colour = if is_right(label) { darker(first_colour) } else { first_colour };
-        document.proposed.insert(segment.id);
-        after.push((start + n, segment));
-    }
-    if after.is_empty() {
-        s.results.push(result);
-        s.tell(Severity::Note, ProblemPlace::Ai, &format!("{name} found nothing."), "No segment was added.");
-        return Vec::new();
-    }
-    let title = format!("Result of {name}");
-    let edit = DocumentEdit::Segments { before, after };
-    document.carry_out(&edit);
-    s.results.push(result);
-    super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit })
-}
-
-fn is_right(label: &str) -> bool {
-    label.to_lowercase().split_whitespace().any(|w| w == "right")
-}
-
-/// SNOMED CT codes of a label: the structure and the side (CID 7150, CID 244).
-fn codes(label: &str) -> (Option<Code>, Option<Code>) {
-    let lower = label.to_lowercase();
-    let code = lower.contains("lung").then(|| Code::new("39607008", "SCT", "Lung"));
-    let side = if is_right(label) {
-        Some(Code::new("24028007", "SCT", "Right"))
-    } else if lower.split_whitespace().any(|w| w == "left") {
-        Some(Code::new("7771000", "SCT", "Left"))
-    } else {
-        None
-    };
-    (code, side)
-}
-
-/// The same hue, darker: the second of a pair of sides.
-fn darker(c: lightbox_core::Rgb) -> lightbox_core::Rgb {
-    lightbox_core::Rgb(c.0.map(|v| (f32::from(v) * 0.72) as u8))
-}
-
-fn seg_loaded(s: &mut Session, stack: StackId, segments: Vec<Segment>, path: &std::path::Path) -> Vec<Effect> {
-    let Some(open) = s.library.stack(stack) else { return Vec::new() };
-    let dims = open.geometry().dims();
-    if segments.iter().any(|x| x.mask.dims() != dims) {
-        s.tell(
-            Severity::Error,
-            ProblemPlace::Masks,
-            "The mask was not loaded.",
-            "It has another size than the series.",
-        );
-        return Vec::new();
-    }
-    let document = s.documents.entry(stack).or_default();
-    let start = document.segments.len();
-    let after: Vec<(usize, Segment)> = segments
-        .into_iter()
-        .enumerate()
-        .map(|(n, mut segment)| {
-            let id: SegmentId = document.new_segment(dims, None).id;
-            segment.id = id;
-            segment.visible = true;
-            (start + n, segment)
-        })
-        .collect();
-    let count = after.len();
-    let title = format!("Loaded {count} segments");
-    let edit = DocumentEdit::Segments { before: Vec::new(), after };
-    document.carry_out(&edit);
-    let effects = super::segment::arrival(s, stack, Gesture { title, amount: 0.0, edit });
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    s.tell(Severity::Note, ProblemPlace::Masks, &format!("{count} segments loaded."), &name);
-    effects
 }

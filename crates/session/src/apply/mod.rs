@@ -2,7 +2,9 @@
 
 mod annotate;
 pub(crate) mod events;
-mod report;
+pub(crate) mod keep;
+pub(crate) mod report;
+mod results;
 pub(crate) mod segment;
 mod study;
 pub(crate) mod view;
@@ -73,21 +75,20 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
             s.workspace.brush = crate::workspace::BrushSettings { radius_mm, ..brush };
             view::settings(s)
         }
+        C::SetOverwrite(overwrite) => {
+            s.workspace.overwrite = overwrite;
+            view::settings(s)
+        }
         C::AddAnnotation { slot, kind, points } => annotate::add(s, slot, kind, points),
         C::MoveAnnotation { stack, id, points } => annotate::move_points(s, stack, id, points),
         C::DeleteAnnotation { stack, id } => annotate::delete(s, stack, id),
         C::GoToAnnotation { stack, id } => annotate::go_to(s, stack, id),
         C::AddSegment { name } => segment::add(s, name.as_deref()),
         C::SelectSegment(id) => segment::select(s, id),
-        C::RenameSegment(id, name) => segment::change(s, id, |seg| {
-            let name = name.trim();
-            if !name.is_empty() {
-                name.clone_into(&mut seg.name);
-            }
-        }),
-        C::SetSegmentColour(id, colour) => segment::change(s, id, |seg| seg.colour = colour),
+        C::RenameSegment(id, name) => segment::rename(s, id, &name),
+        C::SetSegmentColour(id, colour) => segment::set_colour(s, id, colour),
         C::SetSegmentVisible(id, on) => segment::set_visible(s, id, on),
-        C::SetSegmentLocked(id, on) => segment::change(s, id, |seg| seg.locked = on),
+        C::SetSegmentLocked(id, on) => segment::set_locked(s, id, on),
         C::DeleteSegment(id) => segment::delete(s, id),
         C::AcceptSegment(id) => segment::accept(s, id),
         C::SetMaskStyle(style) => {
@@ -100,7 +101,7 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         C::StrokeCancel => segment::stroke_cancel(s),
         C::Undo => segment::undo(s),
         C::Redo => segment::redo(s),
-        C::SaveSeg(path) => segment::save(s, path),
+        C::SaveSeg(to) => segment::save(s, to),
         C::LoadSeg(path) => segment::load(s, path),
         C::RunModel { slot, model } => study::run_model(s, slot, &model),
         C::CancelJob(id) => study::cancel(s, id),
@@ -109,14 +110,16 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
             None => Vec::new(),
         },
         C::DraftReport => report::draft(s),
-        C::AcceptSentence(id) => report::change(s, |d| d.accept(id)),
-        C::RejectSentence(id) => report::change(s, |d| d.reject(id)),
-        C::EditSentence(id, text) => report::change(s, |d| d.edit(id, &text)),
-        C::InsertSentence { section, sentence, text } => report::insert(s, Command::place(section, sentence), &text),
-        C::RemoveSentence(id) => report::change(s, |d| d.remove(id).map(|_| ())),
-        C::SaveReport(path) => report::save(s, path),
-        C::Restore => study::restore(s),
-        C::DiscardRecovery => study::discard_recovery(s),
+        C::AcceptSentence(id) => report::change(s, id, |d| d.accept(id)),
+        C::RejectSentence(id) => report::change(s, id, |d| d.reject(id)),
+        C::EditSentence(id, text) => report::change(s, id, |d| d.edit(id, &text)),
+        C::InsertSentence { section, sentence, text, study } => {
+            report::insert(s, study, Command::place(section, sentence), &text)
+        }
+        C::RemoveSentence(id) => report::change(s, id, |d| d.remove(id).map(|_| ())),
+        C::SaveReport(to) => report::save(s, to),
+        C::Restore => keep::restore(s),
+        C::DiscardRecovery => keep::discard_recovery(s),
         C::Dismiss(id) => {
             s.problems.retain(|p| p.id != id);
             Vec::new()

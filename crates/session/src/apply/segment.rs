@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use lightbox_core::brush::{self, BrushShape};
 use lightbox_core::label::PlaneChange;
-use lightbox_core::{PatientPos, Segment, SegmentId};
+use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
-use crate::document::{Document, DocumentEdit, Gesture, Stroke};
+use crate::command::SaveTo;
+use crate::document::{Document, DocumentEdit, Gesture, Label, Step, Stroke};
 use crate::event::{Effect, JobSpec, SaveSegSpec};
 use crate::ids::StackId;
 use crate::journal::{AnnotationRecord, Record, SegmentRecord};
+use crate::library::OpenStack;
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
 
@@ -32,7 +34,7 @@ pub(super) fn add(s: &mut Session, name: Option<&str>) -> Vec<Effect> {
     let edit = DocumentEdit::Segments { before: Vec::new(), after: vec![(place, segment.clone())] };
     document.carry_out(&edit);
     document.active = Some(segment.id);
-    gesture(s, id, Gesture { title, amount: 0.0, edit })
+    gesture(s, id, Gesture::new(title, 0.0, edit))
 }
 
 /// Makes a segment the active one.
@@ -45,15 +47,52 @@ pub(super) fn select(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Changes what a segment is called, its colour or its lock: kept, but no gesture to undo.
-pub(super) fn change(s: &mut Session, segment: SegmentId, change: impl FnOnce(&mut Segment)) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    let Some(found) = document.segment_mut(segment) else { return Vec::new() };
-    change(found);
-    document.revision += 1;
-    document.unsaved += 1;
-    segment_meta(s, id, segment)
+/// Renames a segment; an empty name changes nothing.
+pub(super) fn rename(s: &mut Session, segment: SegmentId, name: &str) -> Vec<Effect> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Vec::new();
+    }
+    change(s, segment, |l| name.clone_into(&mut l.name), |old| format!("Renamed {old} to {name}"))
+}
+
+/// Colours a segment.
+pub(super) fn set_colour(s: &mut Session, segment: SegmentId, colour: Rgb) -> Vec<Effect> {
+    change(s, segment, |l| l.colour = colour, |name| format!("Colour, {name}"))
+}
+
+/// Locks or unlocks a segment.
+pub(super) fn set_locked(s: &mut Session, segment: SegmentId, on: bool) -> Vec<Effect> {
+    change(s, segment, |l| l.locked = on, |name| format!("{} {name}", if on { "Locked" } else { "Unlocked" }))
+}
+
+/// Takes a model's segment as the reader's finding.
+pub(super) fn accept(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
+    change(s, segment, |l| l.proposed = false, |name| format!("Accepted {name}"))
+}
+
+/// Changes what a segment is called, how it looks or whether it is accepted: a gesture. Its title is made from the name
+/// that the segment had.
+fn change(
+    s: &mut Session,
+    segment: SegmentId,
+    change: impl FnOnce(&mut Label),
+    title: impl FnOnce(&str) -> String,
+) -> Vec<Effect> {
+    let mut effects = stroke_end(s);
+    let Some((id, _)) = active(s) else { return effects };
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let Some(before) = document.label(segment) else { return effects };
+    let mut after = before.clone();
+    change(&mut after);
+    if after == before {
+        return effects;
+    }
+    let title = title(&before.name);
+    let edit = DocumentEdit::Label { segment, before, after };
+    document.carry_out(&edit);
+    effects.extend(gesture(s, id, Gesture::new(title, 0.0, edit)));
+    effects
 }
 
 /// Shows or hides.
@@ -69,9 +108,10 @@ pub(super) fn set_visible(s: &mut Session, segment: SegmentId, on: bool) -> Vec<
 
 /// Deletes a segment.
 pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
+    let mut effects = stroke_end(s);
+    let Some((id, _)) = active(s) else { return effects };
+    let Some(document) = s.documents.get_mut(&id) else { return effects };
+    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return effects };
     let before = document.segments[place].clone();
     if before.locked {
         s.tell(
@@ -80,23 +120,13 @@ pub(super) fn delete(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
             "The segment is locked.",
             &format!("Unlock {} to delete it.", before.name),
         );
-        return Vec::new();
+        return effects;
     }
     let title = format!("Deleted {}", before.name);
     let edit = DocumentEdit::Segments { before: vec![(place, before)], after: Vec::new() };
     document.carry_out(&edit);
-    gesture(s, id, Gesture { title, amount: 0.0, edit })
-}
-
-/// Takes a model's segment as the reader's finding.
-pub(super) fn accept(s: &mut Session, segment: SegmentId) -> Vec<Effect> {
-    let Some((id, _)) = active(s) else { return Vec::new() };
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
-    if !document.proposed.remove(&segment) {
-        return Vec::new();
-    }
-    document.unsaved += 1;
-    segment_meta(s, id, segment)
+    effects.extend(gesture(s, id, Gesture::new(title, 0.0, edit)));
+    effects
 }
 
 /// Begins a stroke; an image without a segment gets one.
@@ -127,7 +157,11 @@ pub(super) fn stroke_begin(s: &mut Session, slot: Option<usize>, at: PatientPos,
         s.tell(Severity::Warning, ProblemPlace::Masks, "The segment is hidden.", &detail);
         return effects;
     }
-    document.stroke = Some(Stroke { segment: target.id, before: target.mask.clone(), last: at, erase });
+    let (segment, before) = (target.id, target.mask.clone());
+    let overwrite = s.workspace.overwrite;
+    let loses = |x: &&Segment| !erase && x.id != segment && !x.locked && overwrite.takes_from(x);
+    let others = document.segments.iter().filter(loses).map(|x| (x.id, x.mask.clone())).collect();
+    document.stroke = Some(Stroke { segment, before, others, last: at, erase });
     draw(s, id, at);
     effects
 }
@@ -151,6 +185,12 @@ fn draw(s: &mut Session, id: StackId, at: PatientPos) {
     if let Some(target) = document.segment_mut(segment) {
         brush::paint(&mut target.mask, &geometry, last, at, shape, brush.radius_mm, erase);
     }
+    let others: Vec<SegmentId> = document.stroke.iter().flat_map(|k| k.others.iter().map(|(id, _)| *id)).collect();
+    for other in others {
+        if let Some(other) = document.segment_mut(other) {
+            brush::paint(&mut other.mask, &geometry, last, at, shape, brush.radius_mm, true);
+        }
+    }
     if let Some(stroke) = &mut document.stroke {
         stroke.last = at;
     }
@@ -162,30 +202,51 @@ pub(super) fn stroke_end(s: &mut Session) -> Vec<Effect> {
     let Some(id) = s.documents.iter().find(|(_, d)| d.stroke.is_some()).map(|(id, _)| *id) else {
         return Vec::new();
     };
-    let unit = volume_unit(s, id);
-    let Some(document) = s.documents.get_mut(&id) else { return Vec::new() };
+    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get_mut(&id)) else { return Vec::new() };
     let Some(stroke) = document.stroke.take() else { return Vec::new() };
-    let Some(target) = document.segment_mut(stroke.segment) else { return Vec::new() };
-    target.mask.compact();
-    let changes: Vec<PlaneChange> = target.mask.changes_since(&stroke.before);
-    if changes.is_empty() {
-        return Vec::new();
+    let Some(target) = document.segment(stroke.segment) else { return Vec::new() };
+    let amount = amount(open, &target.mask) - amount(open, &stroke.before);
+    let mut title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
+    let mut edits: Vec<DocumentEdit> = drawn(document, stroke.segment, &stroke.before).into_iter().collect();
+    let taken: Vec<DocumentEdit> = stroke.others.iter().filter_map(|(id, mask)| drawn(document, *id, mask)).collect();
+    match taken.as_slice() {
+        [] => {}
+        [DocumentEdit::Voxels { segment, .. }] => {
+            let name = document.segment(*segment).map_or("", |x| x.name.as_str());
+            title.push_str(&format!(", over {name}"));
+        }
+        many => title.push_str(&format!(", over {} segments", many.len())),
     }
-    let amount = (target.mask.count() as f64 - stroke.before.count() as f64) * unit;
-    let edited_before = target.edited;
-    target.edited = true;
-    let title = format!("{}, {}", if stroke.erase { "Eraser" } else { "Brush" }, target.name);
-    let edit = DocumentEdit::Voxels { segment: stroke.segment, changes, edited_before, edited_after: true };
+    edits.extend(taken);
+    let edit = match edits.len() {
+        0 => return Vec::new(),
+        1 => edits.remove(0),
+        _ => DocumentEdit::Many(edits),
+    };
     document.revision += 1;
-    gesture(s, id, Gesture { title, amount, edit })
+    gesture(s, id, Gesture::new(title, amount, edit))
+}
+
+/// What a stroke has changed of a segment; `None` when nothing. The segment counts as edited then.
+fn drawn(document: &mut Document, id: SegmentId, before: &Mask) -> Option<DocumentEdit> {
+    let segment = document.segment_mut(id)?;
+    segment.mask.compact();
+    let changes: Vec<PlaneChange> = segment.mask.changes_since(before);
+    if changes.is_empty() {
+        return None;
+    }
+    let edited_before = std::mem::replace(&mut segment.edited, true);
+    Some(DocumentEdit::Voxels { segment: id, changes, edited_before, edited_after: true })
 }
 
 /// Takes the stroke back that is being drawn; it leaves no gesture.
 pub(super) fn stroke_cancel(s: &mut Session) -> Vec<Effect> {
     for document in s.documents.values_mut() {
         let Some(stroke) = document.stroke.take() else { continue };
-        if let Some(target) = document.segment_mut(stroke.segment) {
-            target.mask = stroke.before;
+        for (id, mask) in [(stroke.segment, stroke.before)].into_iter().chain(stroke.others) {
+            if let Some(segment) = document.segment_mut(id) {
+                segment.mask = mask;
+            }
         }
         document.revision += 1;
     }
@@ -206,30 +267,37 @@ fn step(s: &mut Session, back: bool) -> Vec<Effect> {
     let mut effects = stroke_end(s);
     let Some((id, _)) = active(s) else { return effects };
     let Some(document) = s.documents.get_mut(&id) else { return effects };
-    let gesture = if back { document.history.undo() } else { document.history.redo() };
+    let (gesture, step) =
+        if back { (document.history.undo(), Step::Undone) } else { (document.history.redo(), Step::Redone) };
     let Some(gesture) = gesture else { return effects };
     document.carry_out(&gesture.edit);
-    document.unsaved += 1;
+    document.count_unsaved(&gesture, step);
     effects.push(Effect::Journal(records_of(s, id, &gesture.edit)));
     effects
 }
 
 /// Notes a person's gesture that has been carried out: undo list, unsaved count, journal.
 pub(super) fn gesture(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
-    note(s, id, gesture, 1)
+    if let Some(document) = s.documents.get_mut(&id) {
+        document.count_unsaved(&gesture, Step::New);
+    }
+    note(s, id, gesture)
 }
 
 /// Notes a change that is no work of a person: a model's result, masks from a file. It can be undone and is in the
 /// journal, but nobody loses anything without it.
 pub(super) fn arrival(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
-    note(s, id, gesture, 0)
+    if let Some(document) = s.documents.get_mut(&id) {
+        document.forget_undone();
+    }
+    note(s, id, Gesture { arrived: true, ..gesture })
 }
 
-fn note(s: &mut Session, id: StackId, gesture: Gesture, unsaved: usize) -> Vec<Effect> {
+fn note(s: &mut Session, id: StackId, gesture: Gesture) -> Vec<Effect> {
+    let gesture = Gesture { time: s.now.clone(), ..gesture };
     let edit = gesture.edit.clone();
     if let Some(document) = s.documents.get_mut(&id) {
         document.history.push(gesture);
-        document.unsaved += unsaved;
     }
     vec![Effect::Journal(records_of(s, id, &edit))]
 }
@@ -237,8 +305,15 @@ fn note(s: &mut Session, id: StackId, gesture: Gesture, unsaved: usize) -> Vec<E
 /// The journal records that hold the state after an edit.
 fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
     let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
-    let mut records = vec![Record::Opened { paths: s.library.paths.clone() }];
+    let mut records = vec![super::keep::opened(s)];
+    push_records(&mut records, open, document, edit);
+    records.push(Record::unsaved(open.key.clone(), document));
+    records
+}
+
+fn push_records(records: &mut Vec<Record>, open: &OpenStack, document: &Document, edit: &DocumentEdit) {
     match edit {
+        DocumentEdit::Many(edits) => edits.iter().for_each(|edit| push_records(records, open, document, edit)),
         DocumentEdit::Voxels { segment, changes, edited_after, .. } => {
             let slices =
                 changes.iter().map(|c| (c.slice, c.after.as_ref().map(|p| p.runs()).unwrap_or_default())).collect();
@@ -258,7 +333,13 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             }
             for (place, segment) in after {
                 let proposed = document.proposed.contains(&segment.id);
-                records.extend(super::study::segment_records(&open.key, *place, segment, proposed));
+                records.extend(Record::of_segment(&open.key, *place, segment, proposed));
+            }
+        }
+        DocumentEdit::Label { segment, .. } => {
+            if let Some(place) = document.segments.iter().position(|x| x.id == *segment) {
+                let record = SegmentRecord::of(&document.segments[place], document.proposed.contains(segment));
+                records.push(Record::Segment { stack: open.key.clone(), place, segment: Box::new(record) });
             }
         }
         DocumentEdit::Annotation { .. } => records.push(Record::Annotations {
@@ -266,34 +347,28 @@ fn records_of(s: &Session, id: StackId, edit: &DocumentEdit) -> Vec<Record> {
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         }),
     }
-    records.push(Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved });
-    records
 }
 
-fn segment_meta(s: &Session, id: StackId, segment: SegmentId) -> Vec<Effect> {
-    let (Some(open), Some(document)) = (s.library.stack(id), s.documents.get(&id)) else { return Vec::new() };
-    let Some(place) = document.segments.iter().position(|x| x.id == segment) else { return Vec::new() };
-    let record = Box::new(SegmentRecord::of(&document.segments[place], document.proposed.contains(&segment)));
-    vec![Effect::Journal(vec![
-        Record::Opened { paths: s.library.paths.clone() },
-        Record::Segment { stack: open.key.clone(), place, segment: record },
-        Record::Unsaved { stack: open.key.clone(), gestures: document.unsaved },
-    ])]
-}
-
-/// Saves the segments of the active stack.
-pub(super) fn save(s: &mut Session, path: PathBuf) -> Vec<Effect> {
+/// Saves the segments of a stack: that of the active viewport unless one is named.
+pub(super) fn save(s: &mut Session, to: SaveTo<StackId>) -> Vec<Effect> {
     let mut effects = stroke_end(s);
-    let Some(open) = s.active_stack().and_then(|id| s.library.stack(id)) else { return effects };
-    let (id, info, series) = (open.id, Arc::clone(&open.info), Arc::clone(&open.series));
+    let Some(id) = to.of.or_else(|| s.active_stack()) else { return effects };
+    let Some(open) = s.library.stack(id) else {
+        // It was closed while the dialog was open.
+        let detail = "Its series was closed. What was drawn is in the journal; open the series again to save it.";
+        s.tell(Severity::Warning, ProblemPlace::Masks, "Not saved.", detail);
+        return effects;
+    };
+    let (info, series) = (Arc::clone(&open.info), Arc::clone(&open.series));
     let Some(document) = s.documents.get(&id) else { return effects };
     let segments: Vec<Segment> = document.segments.iter().filter(|x| x.mask.count() > 0).cloned().collect();
-    let (revision, gestures) = (document.revision, document.unsaved);
+    let (revision, gestures) = (document.revision, document.unsaved_masks);
     if segments.is_empty() {
         s.tell(Severity::Warning, ProblemPlace::Masks, "Nothing to save.", "No segment of this series holds a voxel.");
         return effects;
     }
-    let spec = SaveSegSpec { path, stack: id, info, series, segments, revision, gestures };
+    let proposed = document.proposed.clone();
+    let spec = SaveSegSpec { path: to.path, stack: id, info, series, segments, proposed, revision, gestures };
     effects.push(s.start_job(JobKind::SaveSeg, "Saving SEG", JobSpec::SaveSeg(Box::new(spec))));
     effects
 }
@@ -315,15 +390,14 @@ fn active_document(s: &mut Session) -> Option<&mut Document> {
     s.documents.get_mut(&id)
 }
 
-/// What one voxel counts in the lists: mL in volumes, mm² (or pixels) on single images.
+/// How much a mask on a stack holds in the lists: mL in volumes, mm² (or pixels) on single images.
 #[must_use]
-pub fn volume_unit(s: &Session, id: StackId) -> f64 {
-    s.library.stack(id).map_or(1.0, |open| {
-        if open.info.is_volume && open.in_patient {
-            open.geometry().voxel_volume_mm3() / 1000.0
-        } else {
-            let [rows, columns, _] = open.geometry().spacing_mm();
-            rows * columns
-        }
-    })
+pub fn amount(open: &OpenStack, mask: &Mask) -> f64 {
+    let g = open.geometry();
+    if !(open.info.is_volume && open.in_patient) {
+        let [rows, columns, _] = g.spacing_mm();
+        return mask.count() as f64 * rows * columns;
+    }
+    let voxels = |k: usize| mask.plane(k).map_or(0.0, |p| p.count() as f64);
+    mask.occupied().map(|k| voxels(k) * g.voxel_volume_of_slice_mm3(k)).sum::<f64>() / 1000.0
 }

@@ -9,7 +9,7 @@ use lightbox_core::{Frame, Window, raster};
 use lightbox_dicom::{FrameRef, Opener, Stack};
 
 use super::End;
-use crate::event::{EventKind, LoadedFrame};
+use crate::event::{EventKind, LoadedFrame, PixelNote};
 use crate::ids::StackId;
 use crate::jobs::JobCx;
 use crate::library::Thumbnail;
@@ -104,11 +104,18 @@ fn decode(opener: &Opener, frame: &FrameRef) -> Result<LoadedFrame, String> {
     match decoded {
         Ok(Ok(d)) => {
             let window = d.windows.first().map(|(_, w)| *w);
-            Ok(LoadedFrame { index: 0, frame: Arc::new(d.frame), window })
+            let note = pixel_note(&d);
+            Ok(LoadedFrame { index: 0, frame: Arc::new(d.frame), window, note })
         }
         Ok(Err(e)) => Err(e.to_string()),
         Err(_) => Err("its pixels are damaged in a way that the decoder does not survive".to_owned()),
     }
+}
+
+/// What is wrong with the pixels; a part that is missing before the rest.
+fn pixel_note(d: &lightbox_dicom::Decoded) -> Option<PixelNote> {
+    let cut = d.cut_off();
+    cut.or(d.notes.first().map(String::as_str)).map(|text| PixelNote { cut_off: cut.is_some(), text: text.to_owned() })
 }
 
 pub(super) fn thumbnails(cx: &JobCx, stacks: &[(StackId, Arc<Stack>)]) -> Result<(), End> {

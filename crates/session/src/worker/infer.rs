@@ -26,13 +26,8 @@ pub(super) fn infer(cx: &JobCx, spec: InferSpec) -> Result<(), End> {
         Some(frame) => Arc::clone(frame),
         None => super::images::frame(&spec.info, spec.frame_index)?,
     };
-    let mut values = frame.values();
-    if spec.info.inverted {
-        // The network sees what the reader sees: MONOCHROME1 turned, so that air is dark.
-        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
-        values.iter_mut().for_each(|v| *v = high + low - *v);
-    }
+    // The network sees what the reader sees.
+    let values = frame.values_as_seen(spec.info.inverted);
     let image =
         GreyImage { columns: frame.columns(), rows: frame.rows(), values, spacing_mm: spec.info.pixel_spacing_mm };
     let mut notes = Vec::new();

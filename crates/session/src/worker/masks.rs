@@ -14,7 +14,7 @@ use crate::jobs::JobCx;
 pub(super) fn save(cx: &JobCx, spec: &SaveSegSpec) -> Result<(), End> {
     cx.progress(None, "writing and reading back");
     let reference = SegReference::from_stack(&spec.info)?;
-    let saved = seg::write(&spec.path, &reference, &spec.segments)?;
+    let saved = seg::write_confirmed(&spec.path, &reference, &spec.segments, &|s| !spec.proposed.contains(&s.id))?;
     cx.send(EventKind::SegSaved {
         stack: spec.stack,
         path: spec.path.clone(),
@@ -31,13 +31,16 @@ pub(super) fn load(cx: &JobCx, path: PathBuf, stacks: &[(StackId, Arc<Stack>)]) 
     }
     let file = seg::read(&Source::File(Arc::new(path.clone())))?;
     let mut why = None;
-    for (stack, info) in stacks {
+    // A file that names the images of one phase also lies on the others: the surest is tried first.
+    let mut stacks: Vec<_> = stacks.iter().map(|(id, info)| (file.belongs(info), *id, info)).collect();
+    stacks.sort_by_key(|(belonging, ..)| *belonging);
+    for (_, stack, info) in stacks {
         if cx.is_cancelled() {
             return Err(End::Cancelled);
         }
         match file.place_on(info) {
             Ok(segments) => {
-                cx.send(EventKind::SegLoaded { stack: *stack, segments, path });
+                cx.send(EventKind::SegLoaded { stack, segments, proposed: file.proposed(), path });
                 return Ok(());
             }
             Err(e) => {

@@ -12,7 +12,7 @@ use crate::cx::{Cx, DialogRequest, Out};
 use crate::fonts::Weight;
 use crate::icons;
 use crate::panels::amount::{Unit, amounts};
-use crate::panels::parts::{BODY, NOTE, TABLE, colour, line_with_end, paragraph, problems, words};
+use crate::panels::parts::{BODY, NOTE, TABLE, colour, count, line_with_end, paragraph, problems, words};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Chip, IconButton, Progress, Row, Tone, empty_state, focus_ring, key_cap, section};
 
@@ -30,6 +30,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     };
     body(ui, |ui| {
         part(ui, |ui| models(ui, cx, out, open));
+        part(ui, |ui| elsewhere(ui, cx, out, open));
         if let Some(model) = chosen(ui, cx, open) {
             between(ui);
             part(ui, |ui| about(ui, cx, out, open, model));
@@ -62,6 +63,34 @@ fn chosen<'a>(ui: &Ui, cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
         .and_then(by_id)
         .or_else(|| ran.as_ref().and_then(by_id))
         .or_else(|| cx.session.models.iter().find(|m| !matches!(fit(cx, open, m), Fit::Unfit(_))))
+}
+
+/// Proposals that wait on other series: the count on the tab is of all.
+fn elsewhere(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
+    let others = cx.session.documents.iter().filter(|(id, d)| **id != open.id && d.waiting().next().is_some());
+    for (id, document) in others {
+        let Some(other) = cx.session.library.stack(*id) else { continue };
+        let n = document.waiting().count();
+        let waits = if n == 1 { "waits" } else { "wait" };
+        line_with_end(
+            ui,
+            size::CONTROL_COMPACT,
+            |ui| {
+                if ui.add(Button::new("Show").in_row()).clicked() {
+                    let workspace = &cx.session.workspace;
+                    let views = workspace.views.iter().take(workspace.layout.slots());
+                    out.command(match views.into_iter().position(|v| v.stack == Some(*id)) {
+                        Some(slot) => Command::Activate(slot),
+                        None => Command::Show { slot: None, stack: *id },
+                    });
+                }
+            },
+            |ui| {
+                let text = format!("{} {waits} on {}", count(n, "proposal"), other.title());
+                words(ui, &text, TABLE, Weight::Regular, cx.tokens.t2);
+            },
+        );
+    }
 }
 
 fn models(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
@@ -170,10 +199,12 @@ fn made_by<'a>(document: Option<&'a Document>, model: &str) -> Vec<&'a Segment> 
 
 /// From right to left: the eye, the time that the last run took, or the button that runs it.
 fn actions(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo) {
-    let result = cx.session.results.iter().rev().find(|r| r.stack == open.id && r.model == model.id);
     let made = made_by(cx.session.document(open.id), &model.id);
     let shown = open.plane_stack(cx.session.workspace.active_view().plane);
     let frame = shown.stored_slice(cx.session.workspace.active_view().index);
+    // Each frame keeps its result; that of the frame on the screen is what counts here.
+    let results = || cx.session.results.iter().rev().filter(|r| r.stack == open.id && r.model == model.id);
+    let result = results().find(|r| Some(r.frame) == frame).or_else(|| results().next());
     ui.spacing_mut().item_spacing.x = 4.0;
     let mut rerun = None;
     if let Some(result) = result {

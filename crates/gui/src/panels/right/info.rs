@@ -10,7 +10,8 @@ use crate::fonts::{Weight, font};
 use crate::icons;
 use crate::panels::amount::minus;
 use crate::panels::parts::{NOTE, TABLE, count, words};
-use crate::panels::tool_options::millimetres;
+use crate::panels::study_list::left_out_files;
+use crate::panels::tool_options::{millimetres, step};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Tone, empty_state, section, wrapped_text};
 
@@ -30,6 +31,18 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         return;
     };
     body(ui, |ui| {
+        if !open.pixel_notes.is_empty() {
+            part(ui, |ui| {
+                section(ui, "Damaged pixels", |ui| {
+                    words(ui, &count(open.pixel_notes.len(), "image"), NOTE, Weight::Regular, cx.tokens.t3);
+                });
+                for (frame, note) in open.pixel_notes.iter().take(8) {
+                    Card::new(Tone::Warn, "", &format!("Image {}: {}.", frame + 1, note.text)).show(ui);
+                    ui.add_space(4.0);
+                }
+            });
+            between(ui);
+        }
         if !open.warnings().is_empty() {
             part(ui, |ui| {
                 section(ui, "Warnings", |ui| {
@@ -58,6 +71,16 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             section(ui, "Patient and study", |_| {});
             table(ui, cx, &study(cx, open));
         });
+        if !cx.session.library.skipped.is_empty() {
+            between(ui);
+            part(ui, |ui| {
+                section(ui, "Files left out", |ui| {
+                    let n = count(cx.session.library.skipped.len(), "file");
+                    words(ui, &n, NOTE, Weight::Regular, cx.tokens.t3);
+                });
+                left_out_files(ui, cx);
+            });
+        }
     });
 }
 
@@ -125,8 +148,7 @@ fn geometry(open: &OpenStack) -> Lines {
             format!("{rows:.3} × {columns:.3} mm (down × across)")
         }
     });
-    let step = (info.is_volume && open.in_patient)
-        .then(|| millimetres(open.plane_stack(open.acquired_plane()).step_mm().length()));
+    let step = (info.is_volume && open.in_patient).then(|| step(&open.plane_stack(open.acquired_plane())));
     let thickness = info.thickness_mm.map(millimetres);
     let letters = open.edge_letters(open.acquired_plane());
     let orientation = if letters.iter().all(String::is_empty) {
@@ -141,7 +163,7 @@ fn geometry(open: &OpenStack) -> Lines {
         Calibration::User => "by the user",
         Calibration::None => "none: lengths are in pixels",
     };
-    let frame = if open.series.frame_of_reference.is_empty() {
+    let frame = if open.info.frame_of_reference.is_empty() {
         "no: other series cannot be linked to it"
     } else {
         "yes: series of the same one are linked"

@@ -3,10 +3,9 @@
 use egui::{Align, Align2, Frame, Id, Layout, Panel, Popup, Rect, Sense, TextEdit, Ui, vec2};
 use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
 use lightbox_core::{Segment, SegmentId};
-use lightbox_session::document::DocumentEdit;
 use lightbox_session::problem::ProblemPlace;
 use lightbox_session::workspace::MaskStyle;
-use lightbox_session::{Command, Document, JobKind, OpenStack};
+use lightbox_session::{Command, Document, JobKind, OpenStack, Source, StackId};
 
 use super::{between, body, part};
 use crate::cx::{Cx, DialogRequest, Out};
@@ -55,10 +54,12 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                     out.dialog(DialogRequest::LoadSeg);
                 }
             });
+            ui.add_space(24.0);
+            found(ui, cx, out, open);
         });
         return;
     };
-    foot(ui, cx, out, document);
+    foot(ui, cx, out, open.id, document);
     body(ui, |ui| {
         part(ui, |ui| {
             segments(ui, cx, out, open, document);
@@ -70,9 +71,46 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
                 problems(ui, cx, out, ProblemPlace::Masks);
             });
         }
+        part(ui, |ui| found(ui, cx, out, open));
         between(ui);
         part(ui, |ui| history(ui, cx, out, open, document));
     });
+}
+
+/// The segmentations that lie among the files of the study. They are loaded when the reader says so.
+fn found(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
+    let masks = cx.session.library.study_of(open.id).map(|study| study.masks.as_slice()).unwrap_or_default();
+    if masks.is_empty() {
+        return;
+    }
+    section(ui, "In the study's files", |ui| {
+        words(ui, &count(masks.len(), "SEG file"), NOTE, Weight::Regular, cx.tokens.t3);
+    });
+    for (description, source) in masks {
+        let path = source.to_string();
+        let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let title = if description.is_empty() { file.to_owned() } else { format!("{file}, {description}") };
+        line_with_end(
+            ui,
+            size::CONTROL_COMPACT,
+            |ui| match source {
+                Source::File(path) => {
+                    let again = cx.session.loaded_masks.contains(path.as_ref());
+                    let label = if again { "Load again" } else { "Load" };
+                    if ui.push_id(path.as_ref(), |ui| ui.add(Button::new(label).in_row())).inner.clicked() {
+                        out.command(Command::LoadSeg(path.to_path_buf()));
+                    }
+                }
+                Source::Zip { .. } => {
+                    ui.add(Button::new("Load").in_row().disabled("It lies in a ZIP: unpack it to load it."));
+                }
+            },
+            |ui| {
+                words(ui, &title, TABLE, Weight::Regular, cx.tokens.t1);
+            },
+        );
+    }
+    ui.add_space(8.0);
 }
 
 /// Where the segment lies that is being named, with the name so far.
@@ -141,7 +179,7 @@ fn more(ui: &mut Ui, out: &mut Out, document: &Document) {
             out.command(Command::DeleteSegment(segment.id));
         }
         menu_line(ui);
-        let all: Vec<SegmentId> = document.proposed.iter().copied().collect();
+        let all: Vec<SegmentId> = document.waiting().map(|s| s.id).collect();
         let none = if all.is_empty() { "none waits" } else { "" };
         if menu_item(ui, Row::new("Accept all proposed").icon(icons::CHECK).disabled(none)) {
             all.iter().for_each(|id| out.command(Command::AcceptSegment(*id)));
@@ -269,14 +307,9 @@ fn swatch(ui: &mut Ui, out: &mut Out, segment: &Segment, place: Rect) {
     });
 }
 
-/// The fill that is really drawn while the reader has chosen none: less on a projection, where structures overlap.
-fn usual_fill(open: &OpenStack) -> f32 {
-    if open.info.is_volume && open.in_patient { 0.26 } else { 0.13 }
-}
-
 fn style(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
     let style = cx.session.workspace.masks;
-    let mut fill = f64::from(style.fill.unwrap_or_else(|| usual_fill(open)));
+    let mut fill = f64::from(crate::textures::fill_of(cx.session, open));
     let text = format!("{:.0} %", fill * 100.0);
     let slider = Slider::new("Fill of masks", &mut fill, 0.0, 1.0).step(0.01).label("Fill", 48.0).text(&text, 32.0);
     if ui.add(slider.line("0 leaves the outline alone.")).changed() {
@@ -291,8 +324,7 @@ fn style(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
 /// Who made the active segment: `From cxr-lungs, then 3 strokes`.
 fn origin(ui: &mut Ui, cx: &Cx<'_>, document: &Document) {
     let Some(segment) = document.active.and_then(|id| document.segment(id)) else { return };
-    let touches = |edit: &DocumentEdit| matches!(edit, DocumentEdit::Voxels { segment: s, .. } if *s == segment.id);
-    let strokes = document.history.done().filter(|gesture| touches(&gesture.edit)).count();
+    let strokes = document.history.done().filter(|gesture| gesture.edit.draws_on(segment.id)).count();
     let from = match &segment.origin {
         MaskOrigin::Model { model, .. } => format!("From {model}"),
         MaskOrigin::Reader => "Drawn by hand".to_owned(),
@@ -330,20 +362,22 @@ fn history(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, document: 
         }
     }
     for (n, gesture) in document.history.done().rev().enumerate() {
-        let voxels = matches!(gesture.edit, DocumentEdit::Voxels { .. });
-        let end = if voxels { unit.change(gesture.amount) } else { String::new() };
-        let row = Row::new(&gesture.title).dense().selected(n == 0).end(&end);
+        let end = if gesture.edit.is_stroke() { unit.change(gesture.amount) } else { String::new() };
+        let row = Row::new(&gesture.title).dense().selected(n == 0).end(&end).end2(&gesture.time);
         if ui.push_id(("done", n), |ui| row.show(ui)).inner.clicked() {
             (0..n).for_each(|_| out.command(Command::Undo));
         }
     }
-    if document.history.can_undo() || document.history.can_redo() {
+    if document.restored > 0 {
+        let text = format!("Restored: {}; undo starts here.", count(document.restored, "gesture"));
+        paragraph(ui, &text, TABLE, cx.tokens.t3);
+    } else if document.history.can_undo() || document.history.can_redo() {
         ui.add_space(4.0);
     } else {
         paragraph(ui, "Nothing was changed yet.", TABLE, cx.tokens.t3);
     }
-    if document.unsaved > 0 {
-        let text = match document.unsaved {
+    if document.has_unsaved_work() {
+        let text = match document.unsaved() {
             1 => "1 gesture since the last save, in the journal".to_owned(),
             n => format!("{n} gestures since the last save, in the journal"),
         };
@@ -359,7 +393,7 @@ fn journal(ui: &mut Ui, cx: &Cx<'_>, text: &str) {
     });
 }
 
-fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, document: &Document) {
+fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, stack: StackId, document: &Document) {
     Panel::bottom("foot of the masks").frame(Frame::new()).show_separator_line(false).exact_size(FOOT_PT).show(
         ui,
         |ui| {
@@ -379,10 +413,10 @@ fn foot(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, document: &Document) {
                 let reason = if any { "" } else { "No segment holds a voxel." };
                 let button = Button::new("Save SEG").icon(icons::FLOPPY_DISK).primary().disabled(reason);
                 if row.add(button).clicked() {
-                    out.dialog(DialogRequest::SaveSeg);
+                    out.dialog(DialogRequest::SaveSeg(stack));
                 }
             }
-            let told = match (saving, &document.saved, document.unsaved) {
+            let told = match (saving, &document.saved, document.unsaved_masks) {
                 (true, ..) => "Writing, then reading back".to_owned(),
                 (false, Some(saved), 0) => saved.clone(),
                 (false, Some(saved), n) => format!("{saved} {} since.", count(n, "change")),

@@ -11,9 +11,8 @@ use crate::cx::{Cx, DialogRequest, Out};
 use crate::fonts::Weight;
 use crate::icons;
 use crate::panels::parts::{NOTE, TABLE, count, inside, line, line_with_end, problems, words};
-use crate::panels::top_bar::study_title;
 use crate::theme::size;
-use crate::widgets::{Button, Card, IconButton, Tone, caption, empty_state, hair, paint_icon};
+use crate::widgets::{Button, IconButton, caption, empty_state, hair, paint_icon};
 
 /// Side padding of the report.
 const SIDE_PT: f32 = 16.0;
@@ -22,7 +21,7 @@ const HEADINGS: [&str; 3] = ["Technique", "Findings", "Impression"];
 
 /// Fills its room.
 pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
-    let report = &cx.session.report;
+    let report = cx.session.report();
     let empty = report.document.sentences().next().is_none();
     let rejected_id = Id::unique("show rejected sentences");
     let mut with_rejected = ui.data(|data| data.get_temp::<bool>(rejected_id)).unwrap_or(false);
@@ -38,7 +37,6 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             if problems(ui, cx, out, ProblemPlace::Report) > 0 {
                 ui.add_space(8.0);
             }
-            other_study(ui, cx, report);
             if empty {
                 blank(ui, cx, out);
             } else {
@@ -89,22 +87,6 @@ fn saved(report: &ReportState) -> String {
         (None, 0) => String::new(),
         (None, _) => "Not saved, in the journal".to_owned(),
     }
-}
-
-/// A report is about one study. When another is on the screen, that has to be said.
-fn other_study(ui: &mut Ui, cx: &Cx<'_>, report: &ReportState) {
-    let active = cx.session.active_stack().and_then(|id| cx.session.library.study_of(id));
-    let (Some(uid), Some(active)) = (&report.study_uid, active) else { return };
-    if *uid == active.uid {
-        return;
-    }
-    let of = cx.session.library.studies.iter().find(|s| s.uid == *uid).map_or_else(
-        || "a study that is closed".to_owned(),
-        |study| format!("{}, {}", study_title(study, true), study.date).trim_end_matches(", ").to_owned(),
-    );
-    let text = format!("It is about {of}. A draft for the study on the screen takes its place; save its text first.");
-    Card::new(Tone::Warn, "This report belongs to another study.", &text).show(ui);
-    ui.add_space(8.0);
 }
 
 fn blank(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
@@ -199,8 +181,8 @@ fn buttons(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, empty:
             ui.add(Button::new("Draft from image").icon(icons::FILE_TEXT).line(line).disabled(reason)).clicked()
         },
     );
-    if save {
-        out.dialog(DialogRequest::SaveReport);
+    if save && let Some(study) = cx.session.report_study() {
+        out.dialog(DialogRequest::SaveReport(study.to_owned()));
     }
     if draft {
         out.command(Command::DraftReport);

@@ -8,10 +8,15 @@ use egui::{Align, Align2, Frame, Galley, Id, Key, Layout, Rect, Response, Sense,
 use lightbox_session::Command;
 use lightbox_session::report::{ChipKind, Sentence, SentenceState};
 
+use lightbox_core::Segment;
+use lightbox_core::label::MaskOrigin;
+use lightbox_session::StackId;
+use lightbox_session::models::Fit;
+
 use crate::cx::{Cx, Out};
 use crate::fonts::{Weight, font};
 use crate::icons::{self, Icon};
-use crate::panels::parts::inside;
+use crate::panels::parts::{NOTE, inside, paragraph};
 use crate::theme::{Tokens, size};
 use crate::widgets::{Button, Chip, IconButton, Tone, line_text, paint_text};
 
@@ -32,6 +37,15 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence)
     let field = field(ui, id, &mut text, ink, "", &format!("Sentence: {}", sentence.text));
     commit(ui, out, sentence, &field, key, text);
     ui.add_space(2.0);
+    if let Some(before) = &sentence.replaces {
+        let was = format!("The image has changed. You had confirmed: {before}");
+        paragraph(ui, &was, NOTE, t.warn);
+        ui.add_space(2.0);
+    }
+    if let Some(outside) = outside(cx, sentence) {
+        paragraph(ui, &outside, NOTE, t.warn);
+        ui.add_space(2.0);
+    }
     chips(ui, cx, out, sentence, id);
     ui.add_space(4.0);
     let over = Rect::from_min_max(
@@ -79,13 +93,15 @@ fn commit(ui: &mut Ui, out: &mut Out, sentence: &Sentence, field: &Response, key
 /// The empty line at the end of a section.
 pub(super) fn new_line(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, section: usize, at: usize, title: &str) {
     ui.add_space(4.0);
-    let id = Id::unique(("new sentence", section));
+    // What is typed belongs to the study that it was begun on, also when another comes on the screen before it is done.
+    let study = cx.session.report_study().map(str::to_owned);
+    let id = Id::unique(("new sentence", &study, section));
     let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_default();
     let field = field(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &format!("New sentence, {title}"));
     let entered = field.has_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let left = field.lost_focus() && !ui.input(|i| i.key_pressed(Key::Escape));
     if (entered || left) && !text.trim().is_empty() {
-        out.command(Command::InsertSentence { section, sentence: at, text: text.trim().to_owned() });
+        out.command(Command::InsertSentence { section, sentence: at, text: text.trim().to_owned(), study });
         text.clear();
     }
     ui.data_mut(|data| data.insert_temp(id, text));
@@ -182,6 +198,28 @@ fn chip_width(ui: &Ui, text: &str, dashed: bool) -> f32 {
     (words.size().x + size::ICON[2] + 4.0 + if dashed { 14.0 } else { 12.0 }).ceil()
 }
 
+/// The warning of the AI panel, beside what a model's sentence says: the image is outside what its card covers.
+fn outside(cx: &Cx<'_>, sentence: &Sentence) -> Option<String> {
+    if !matches!(sentence.state, SentenceState::Proposed | SentenceState::Accepted | SentenceState::Edited) {
+        return None;
+    }
+    let s = cx.session;
+    let study = s.library.studies.iter().find(|study| Some(study.uid.as_str()) == s.report_study())?;
+    sentence.sources.iter().filter(|source| source.kind == ChipKind::Model).find_map(|source| {
+        let id = source.label.split(',').next()?.trim();
+        let model = s.models.iter().find(|m| m.id == id)?;
+        let made = |stack: &&StackId| {
+            let of_model = |x: &Segment| matches!(&x.origin, MaskOrigin::Model { model, .. } if model == id);
+            s.document(**stack).is_some_and(|d| d.segments.iter().any(of_model))
+        };
+        let open = s.library.stack(*study.stacks.iter().find(made)?)?;
+        match model.fit(open, Some(study)) {
+            Fit::Outside(objections) => Some(format!("{id} is outside its card. {}", objections.join(" "))),
+            Fit::Fits | Fit::Unfit(_) => None,
+        }
+    })
+}
+
 /// The chips: icon, words, and whether they are dashed. A proposal always has a dashed one; what the reader did with it
 /// is said where the chip still has the words of the proposal.
 fn labels(sentence: &Sentence) -> Vec<(Icon, String, bool)> {
@@ -191,13 +229,11 @@ fn labels(sentence: &Sentence) -> Vec<(Icon, String, bool)> {
         .iter()
         .map(|source| {
             let of_model = source.kind == ChipKind::Model;
-            let plain = source.label.strip_suffix(", unconfirmed").unwrap_or(&source.label);
+            let plain = source.label.trim_end_matches(", unconfirmed").trim_end_matches(", accepted");
             let text = match sentence.state {
                 SentenceState::Proposed if of_model => format!("{plain}, unconfirmed"),
-                SentenceState::Accepted if of_model => {
-                    format!("{}, accepted by you", plain.trim_end_matches(", accepted"))
-                }
-                SentenceState::Edited if of_model => format!("{}, edited by you", plain.trim_end_matches(", accepted")),
+                SentenceState::Accepted if of_model => format!("{plain}, accepted by you"),
+                SentenceState::Edited if of_model => format!("{plain}, edited by you"),
                 _ => plain.to_owned(),
             };
             (icon(source.kind), text, waits && of_model)
@@ -271,6 +307,7 @@ mod tests {
             finding_ids: Vec::new(),
             state,
             proposed_text: None,
+            replaces: None,
         }
     }
 

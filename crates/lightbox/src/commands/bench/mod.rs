@@ -3,7 +3,10 @@
 //! A reference that always runs is plain code for the same result; peers in Python (pydicom, NumPy) join where
 //! `LIGHTBOX_PYTHON` names an interpreter that has them.
 
+mod dicom;
+mod dicom_peers;
 mod frames;
+mod layers;
 mod peers;
 mod view;
 
@@ -57,7 +60,12 @@ impl Row {
 pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
-        _ => return Err(format!("`lightbox bench {what}` is not built yet; `lightbox bench view` is")),
+        "dicom" => dicom::run()?,
+        "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
+        "nets" => layers::run(lightbox_kernels::bench::nets())?,
+        _ => {
+            return Err(format!("`lightbox bench {what}` is not built yet; `view`, `dicom`, `kernels` and `nets` are"));
+        }
     };
     if json {
         return output::json(&rows);

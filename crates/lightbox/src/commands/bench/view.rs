@@ -71,6 +71,17 @@ fn until(session: &mut Session, jobs: &mut Jobs, done: impl Fn(&Session) -> bool
     Ok(())
 }
 
+/// From the wish to open a folder to its first image on the screen, in ms, in a session of its own.
+pub(super) fn first_image_ms(series: &Path, dir: &Path) -> Result<f64, String> {
+    let (mut session, mut jobs) = start(dir)?;
+    let begin = Instant::now();
+    jobs.apply(&mut session, Command::Open(vec![PathBuf::from(series)]));
+    until(&mut session, &mut jobs, shown)?;
+    let ms = begin.elapsed().as_secs_f64() * 1000.0;
+    until(&mut session, &mut jobs, |s| s.library.stacks().all(|e| matches!(e.load, LoadState::Loaded)))?;
+    Ok(ms)
+}
+
 fn loading(series: &Path, dir: &Path, peers: &Peers, rows: &mut Vec<Row>) -> Result<(), String> {
     let bytes_ms = {
         let begin = Instant::now();

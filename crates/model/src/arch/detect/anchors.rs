@@ -57,9 +57,11 @@ pub fn default_boxes(
     for y in 0..rows {
         for x in 0..columns {
             let (cx, cy) = ((x as f32 + 0.5) / across, (y as f32 + 0.5) / down);
-            all.extend(sizes.iter().map(|[sw, sh]| {
-                [(cx - 0.5 * sw) * w, (cy - 0.5 * sh) * h, (cx + 0.5 * sw) * w, (cy + 0.5 * sh) * h]
-            }));
+            all.extend(
+                sizes.iter().map(|[sw, sh]| {
+                    [(cx - 0.5 * sw) * w, (cy - 0.5 * sh) * h, (cx + 0.5 * sw) * w, (cy + 0.5 * sh) * h]
+                }),
+            );
         }
     }
     all
@@ -85,9 +87,7 @@ mod tests {
         let counts = [(38, 1), (19, 2), (10, 2), (5, 2), (3, 1), (1, 1)];
         let n: usize = counts
             .iter()
-            .map(|(side, ratios)| {
-                default_boxes(0.1, 0.2, &[2.0, 3.0][..*ratios], 8.0, *side, *side, 300, 300).len()
-            })
+            .map(|(side, ratios)| default_boxes(0.1, 0.2, &[2.0, 3.0][..*ratios], 8.0, *side, *side, 300, 300).len())
             .sum();
         assert_eq!(n, 8732);
         // DefaultBoxGenerator, first cell of the first level: centre (4, 4) px, side 0.07 * 300 px.

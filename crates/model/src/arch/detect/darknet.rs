@@ -5,10 +5,10 @@
 //! Public domain (pjreddie/darknet). The norm is `(x - mean) / (sqrt(variance) + 1e-6)`.
 
 use super::boxes::{self, sigmoid};
-use crate::{Error, Result};
 use crate::arch::layers::ops::{self, Act, Geometry};
 use crate::arch::net::{Detections, Net, Output, Pass, channels, within};
 use crate::arch::params::{Params, Shapes};
+use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -140,7 +140,11 @@ impl DarknetConfig {
                     let layers = list::<i64>(o, "layers")?.into_iter().map(back).collect::<Result<Vec<_>, _>>()?;
                     let (groups, group) = (number(o, "groups", Some(1))?, number(o, "group_id", Some(0))?);
                     let sum: usize = layers.iter().map(|l| widths[*l]).sum();
-                    if layers.is_empty() || groups == 0 || group >= groups || layers.iter().any(|l| widths[*l] % groups != 0) {
+                    if layers.is_empty()
+                        || groups == 0
+                        || group >= groups
+                        || layers.iter().any(|l| !widths[*l].is_multiple_of(groups))
+                    {
                         return Err(format!("the cfg's section {n} joins nothing"));
                     }
                     (Section::Route { layers, groups, group }, sum / groups)

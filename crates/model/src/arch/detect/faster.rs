@@ -215,10 +215,8 @@ impl Faster {
             deltas: ConvLayer::new(&q.at("bbox_pred"), c.pyramid, 4 * anchors, 1, point, true)?,
         };
         let q = p.at("roi_heads.box_head");
-        let fc = [
-            Dense::new(&q.at("fc6"), c.pyramid * SIZE * SIZE, c.head)?,
-            Dense::new(&q.at("fc7"), c.head, c.head)?,
-        ];
+        let fc =
+            [Dense::new(&q.at("fc6"), c.pyramid * SIZE * SIZE, c.head)?, Dense::new(&q.at("fc7"), c.head, c.head)?];
         let q = p.at("roi_heads.box_predictor");
         let scores = Dense::new(&q.at("cls_score"), c.head, c.outputs)?;
         let deltas = Dense::new(&q.at("bbox_pred"), c.head, 4 * c.outputs)?;
@@ -258,7 +256,8 @@ impl Faster {
             roi::align(&regions, boxes, &levels, size)
         };
         if proposals.is_empty() {
-            let masks = self.mask.as_ref().map(|_| Tensor::zeros((0, 1, rows, columns), candle_core::DType::F32, &Device::Cpu));
+            let masks =
+                self.mask.as_ref().map(|_| Tensor::zeros((0, 1, rows, columns), candle_core::DType::F32, &Device::Cpu));
             return Ok(Detections { masks: masks.transpose()?, ..Detections::default() });
         }
         let mut y = pooled(&proposals, SIZE)?.flatten_from(1)?;
@@ -329,8 +328,7 @@ pub(crate) fn select(
             }
         }
     }
-    let kept: Vec<usize> =
-        boxes::nms(&all, &scores, &labels, config.iou).into_iter().take(config.boxes).collect();
+    let kept: Vec<usize> = boxes::nms(&all, &scores, &labels, config.iou).into_iter().take(config.boxes).collect();
     Detections {
         boxes: kept.iter().map(|i| all[*i]).collect(),
         scores: kept.iter().map(|i| scores[*i]).collect(),

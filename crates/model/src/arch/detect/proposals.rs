@@ -159,8 +159,7 @@ fn selective_search(grey: &[f32], columns: usize, rows: usize) -> Vec<Rect> {
     let mut seen = BTreeSet::new();
     for scale in [1.0f32, 4.0] {
         let (labels, n) = segments(&unit, w, h, scale, 12);
-        let mut regions: Vec<Region> =
-            vec![Region { size: 0.0, rect: [w, h, 0, 0], histogram: [0.0; LEVELS] }; n];
+        let mut regions: Vec<Region> = vec![Region { size: 0.0, rect: [w, h, 0, 0], histogram: [0.0; LEVELS] }; n];
         for (i, l) in labels.iter().enumerate() {
             let (x, y) = (i % w, i / w);
             let r = &mut regions[*l];

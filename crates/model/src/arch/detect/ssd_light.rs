@@ -178,8 +178,7 @@ impl LightSsd {
             });
         }
         let q = p.at("extras.0");
-        let mut extra =
-            vec![ConvLayer::new(&q.at(0), 16 * w, 4 * w, 1, Geometry::new(1, 0), true)?.act(Act::Relu)];
+        let mut extra = vec![ConvLayer::new(&q.at(0), 16 * w, 4 * w, 1, Geometry::new(1, 0), true)?.act(Act::Relu)];
         let mut pair = separable(&q.at(2), 4 * w, 16 * w, 2)?;
         if let Some(last) = pair.pop() {
             extra.extend(pair);

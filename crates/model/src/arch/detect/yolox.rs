@@ -5,11 +5,11 @@
 //! C3_n4}`, `head.{stems,cls_convs,reg_convs,cls_preds,reg_preds,obj_preds}.{0-2}`; eps 1e-3, SiLU.
 
 use super::boxes::{self, sigmoid};
-use crate::{Error, Result};
 use crate::arch::layers::block::ConvLayer;
 use crate::arch::layers::ops::{self, Act, Geometry, Pool};
 use crate::arch::net::{Detections, Net, Output, Pass, channels, within};
 use crate::arch::params::Params;
+use crate::{Error, Result};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,11 @@
 //! Operations on tensors, forward only, f32 on the CPU: the one place beneath which faster kernels can be put.
 //!
-//! candle lacks pools with borders, ceil mode, 3D convolution, transposed convolution with gradients of use, norms
-//! per group or instance and upsampling with aligned centres; they are written here plainly, one thread a plane.
+//! Convolutions run on `lightbox-kernels`. candle lacks pools with borders and ceil mode, norms per group or instance and
+//! upsampling with aligned centres; they are written here plainly, one thread a plane.
 
 use crate::Result;
-use crate::kernels::ConvOp;
 use candle_core::{D, Device, Tensor};
+use lightbox_kernels as kernels;
 use rayon::prelude::*;
 
 /// Leaves with one sentence.
@@ -122,7 +122,7 @@ fn planes(x: &Tensor, rows: usize, columns: usize, f: impl Fn(usize, &[f32], &mu
 /// - `bias`: `[out]`
 /// - result: `[batch, out, rows out, columns out]`
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, relu: bool) -> Result<Tensor> {
-    let (out, per_group, k_h, k_w) = weight.dims4()?;
+    let (_, per_group, k_h, k_w) = weight.dims4()?;
     let (_, c_in, rows, columns) = x.dims4()?;
     if per_group * g.groups != c_in {
         fail!("a convolution of {} channels was given {c_in}", per_group * g.groups);
@@ -131,107 +131,15 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
     if rows + 2 * g.padding[0] < reach(k_h) || columns + 2 * g.padding[1] < reach(k_w) {
         fail!("an image of {columns} x {rows} pixels is too small for this network");
     }
-    let zero;
-    let bias = match bias {
-        Some(bias) => bias,
-        None => {
-            zero = Tensor::zeros(out, candle_core::DType::F32, x.device())?;
-            &zero
-        }
+    let spec = kernels::ConvSpec {
+        stride: [1, g.stride[0], g.stride[1]],
+        padding: [0, g.padding[0], g.padding[1]],
+        dilation: [1, g.dilation, g.dilation],
+        groups: g.groups,
+        out_padding: [0; 3],
     };
-    if g.groups > 1 {
-        let y = if per_group == 1 && out == c_in {
-            depthwise(x, weight, bias, g)?
-        } else {
-            let parts: Vec<Tensor> = (0..g.groups)
-                .map(|i| {
-                    let one = Geometry { groups: 1, ..g };
-                    let step = out / g.groups;
-                    conv2d(
-                        &x.narrow(1, i * per_group, per_group)?,
-                        &weight.narrow(0, i * step, step)?,
-                        Some(&bias.narrow(0, i * step, step)?),
-                        one,
-                        false,
-                    )
-                })
-                .collect::<Result<_>>()?;
-            Tensor::cat(&parts, 1)?
-        };
-        return if relu { Ok(y.relu()?) } else { Ok(y) };
-    }
-    if g.dilation > 1 && (k_h > 1 || k_w > 1) {
-        return dilated(x, weight, bias, g, relu);
-    }
-    // The kernel has one stride and one padding for both axes.
-    if g.stride[0] != g.stride[1] {
-        fail!("strides {:?} differ", g.stride);
-    }
-    let (x, padding) = if g.padding[0] == g.padding[1] {
-        (x.clone(), g.padding[0])
-    } else {
-        let x = x.pad_with_zeros(2, g.padding[0], g.padding[0])?;
-        (x.pad_with_zeros(3, g.padding[1], g.padding[1])?, 0)
-    };
-    let op = ConvOp { stride: g.stride[0], padding, relu, needs_grad_x: true };
-    Ok(op.forward(&x, weight, bias)?)
-}
-
-/// Taps `dilation` apart are neighbours in each of the `dilation` x `dilation` images of every such pixel.
-fn dilated(x: &Tensor, weight: &Tensor, bias: &Tensor, g: Geometry, relu: bool) -> Result<Tensor> {
-    let d = g.dilation;
-    let (batch, c, rows, columns) = x.dims4()?;
-    let (_, _, k_h, k_w) = weight.dims4()?;
-    let out_size = |n: usize, pad: usize, k: usize| n + 2 * pad - d * (k - 1);
-    let (rows_out, columns_out) = (out_size(rows, g.padding[0], k_h), out_size(columns, g.padding[1], k_w));
-    let up = |n: usize| n.div_ceil(d) * d;
-    let (h, w) = (up(rows + 2 * g.padding[0]), up(columns + 2 * g.padding[1]));
-    let x = x.pad_with_zeros(2, g.padding[0], h - rows - g.padding[0])?;
-    let x = x.pad_with_zeros(3, g.padding[1], w - columns - g.padding[1])?;
-    let x = x.reshape(&[batch, c, h / d, d, w / d, d][..])?.permute([3, 5, 0, 1, 2, 4])?;
-    let x = x.contiguous()?.reshape((d * d * batch, c, h / d, w / d))?;
-    let op = ConvOp { stride: 1, padding: 0, relu, needs_grad_x: true };
-    let y = op.forward(&x, weight, bias)?;
-    let (_, out, p, q) = y.dims4()?;
-    let y = y.reshape(&[d, d, batch, out, p, q][..])?.permute([2, 3, 4, 0, 5, 1])?.contiguous()?;
-    let y = y.reshape((batch, out, p * d, q * d))?.narrow(2, 0, rows_out)?.narrow(3, 0, columns_out)?;
-    if g.stride == [1, 1] {
-        return Ok(y.contiguous()?);
-    }
-    let pick = |n: usize, s: usize| Tensor::from_iter((0..n.div_ceil(s)).map(|i| (i * s) as u32), &Device::Cpu);
-    let y = y.contiguous()?.index_select(&pick(rows_out, g.stride[0])?, 2)?;
-    Ok(y.index_select(&pick(columns_out, g.stride[1])?, 3)?)
-}
-
-fn depthwise(x: &Tensor, weight: &Tensor, bias: &Tensor, g: Geometry) -> Result<Tensor> {
-    let (_, channels, rows, columns) = x.dims4()?;
-    let (_, _, k_h, k_w) = weight.dims4()?;
-    let out = |n: usize, p: usize, k: usize, s: usize| (n + 2 * p - g.dilation * (k - 1) - 1) / s + 1;
-    let rows_out = out(rows, g.padding[0], k_h, g.stride[0]);
-    let columns_out = out(columns, g.padding[1], k_w, g.stride[1]);
-    let (weight, bias) = (values(weight)?, values(bias)?);
-    planes(x, rows_out, columns_out, |i, plane, y| {
-        let c = i % channels;
-        y.fill(bias[c]);
-        for ky in 0..k_h {
-            for kx in 0..k_w {
-                let w = weight[(c * k_h + ky) * k_w + kx];
-                for oy in 0..rows_out {
-                    let Some(iy) = (oy * g.stride[0] + ky * g.dilation).checked_sub(g.padding[0]) else { continue };
-                    if iy >= rows {
-                        continue;
-                    }
-                    let row = &plane[iy * columns..][..columns];
-                    for (ox, o) in y[oy * columns_out..][..columns_out].iter_mut().enumerate() {
-                        let at = (ox * g.stride[1] + kx * g.dilation).wrapping_sub(g.padding[1]);
-                        if let Some(v) = row.get(at) {
-                            *o += w * v;
-                        }
-                    }
-                }
-            }
-        }
-    })
+    let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
+    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)
 }
 
 /// Numbers of a transposed convolution, alike on all axes.
@@ -245,32 +153,13 @@ pub struct Transposed {
     pub output_padding: usize,
 }
 
-/// `[.., n, ..]` to `[.., (n - 1) * stride + 1, ..]` with zeros between.
-fn spread(x: &Tensor, axis: usize, stride: usize) -> Result<Tensor> {
-    if stride == 1 {
-        return Ok(x.clone());
+impl Transposed {
+    fn apply(self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, spec: kernels::ConvSpec) -> Result<Tensor> {
+        let o = self.output_padding;
+        let out_padding = if x.rank() == 5 { [o; 3] } else { [0, o, o] };
+        let spec = kernels::ConvSpec { out_padding, ..spec };
+        Ok(kernels::ops::conv_transposed(&x.contiguous()?, &weight.contiguous()?, bias, spec, kernels::Act::None)?)
     }
-    let n = x.dim(axis)?;
-    let y = x.unsqueeze(axis + 1)?.pad_with_zeros(axis + 1, 0, stride - 1)?;
-    Ok(y.flatten(axis, axis + 1)?.narrow(axis, 0, (n - 1) * stride + 1)?)
-}
-
-/// Borders of the spread input; negative ones cut.
-fn border(x: &Tensor, axis: usize, low: isize, high: isize) -> Result<Tensor> {
-    let n = x.dim(axis)? as isize;
-    let (cut_low, cut_high) = ((-low).max(0), (-high).max(0));
-    let x = if cut_low + cut_high > 0 {
-        x.narrow(axis, cut_low as usize, (n - cut_low - cut_high).max(0) as usize)?
-    } else {
-        x.clone()
-    };
-    Ok(x.pad_with_zeros(axis, low.max(0) as usize, high.max(0) as usize)?)
-}
-
-fn flip(weight: &Tensor, axis: usize) -> Result<Tensor> {
-    let n = weight.dim(axis)?;
-    let order = Tensor::from_iter((0..n as u32).rev(), &Device::Cpu)?;
-    Ok(weight.contiguous()?.index_select(&order, axis)?)
 }
 
 /// Transposed convolution with bias, square kernels.
@@ -280,14 +169,7 @@ fn flip(weight: &Tensor, axis: usize) -> Result<Tensor> {
 /// - `weight`: `[in, out, k, k]`
 /// - result: `[batch, out, (rows - 1) stride - 2 padding + k + output_padding, ..]`
 pub fn conv_transpose2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, t: Transposed) -> Result<Tensor> {
-    let (_, _, k, _) = weight.dims4()?;
-    let low = k as isize - 1 - t.padding as isize;
-    let mut x = x.clone();
-    for axis in [2, 3] {
-        x = border(&spread(&x, axis, t.stride)?, axis, low, low + t.output_padding as isize)?;
-    }
-    let weight = flip(&flip(&weight.transpose(0, 1)?, 2)?, 3)?;
-    conv2d(&x.contiguous()?, &weight, bias, Geometry::new(1, 0), false)
+    t.apply(x, weight, bias, kernels::ConvSpec::d2(t.stride, t.padding))
 }
 
 /// Convolution in three dimensions, alike on all axes.
@@ -298,24 +180,15 @@ pub fn conv_transpose2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, t: T
 /// - result: `[batch, out, slices out, rows out, columns out]`
 pub fn conv3d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize, padding: usize) -> Result<Tensor> {
     let (_, c_in, slices, _, _) = x.dims5()?;
-    let (out, per, k, k_h, k_w) = weight.dims5()?;
+    let (_, per, k, _, _) = weight.dims5()?;
     if per != c_in {
         fail!("a convolution of {per} channels was given {c_in}");
     }
     if slices + 2 * padding < k {
         fail!("a volume of {slices} slices is too small for this network");
     }
-    let slices_out = (slices + 2 * padding - k) / stride + 1;
-    // k neighbouring slices are channels of a plane convolution.
-    let weight = weight.permute([0, 2, 1, 3, 4])?.contiguous()?.reshape((out, k * c_in, k_h, k_w))?;
-    let x = x.pad_with_zeros(2, padding, padding)?.transpose(1, 2)?.contiguous()?;
-    let planes: Vec<Tensor> = (0..slices_out)
-        .map(|z| {
-            let stack = x.narrow(1, z * stride, k)?.flatten(1, 2)?;
-            conv2d(&stack, &weight, bias, Geometry::new(stride, padding), false)
-        })
-        .collect::<Result<_>>()?;
-    Ok(Tensor::stack(&planes, 2)?)
+    let spec = kernels::ConvSpec::d3(stride, padding);
+    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, kernels::Act::None)?)
 }
 
 /// Transposed convolution in three dimensions, alike on all axes.
@@ -325,17 +198,7 @@ pub fn conv3d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, stride: usize,
 /// - `weight`: `[in, out, k, k, k]`
 /// - result: `[batch, out, ..]`, sizes as in [`conv_transpose2d`]
 pub fn conv_transpose3d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, t: Transposed) -> Result<Tensor> {
-    let k = weight.dim(2)?;
-    let low = k as isize - 1 - t.padding as isize;
-    let mut x = x.clone();
-    for axis in [2, 3, 4] {
-        x = border(&spread(&x, axis, t.stride)?, axis, low, low + t.output_padding as isize)?;
-    }
-    let mut weight = weight.transpose(0, 1)?;
-    for axis in [2, 3, 4] {
-        weight = flip(&weight, axis)?;
-    }
-    conv3d(&x.contiguous()?, &weight, bias, 1, 0)
+    t.apply(x, weight, bias, kernels::ConvSpec::d3(t.stride, t.padding))
 }
 
 /// Numbers of a pool, alike on both axes.
@@ -392,7 +255,7 @@ impl Pool {
         end: impl Fn(f32, usize, usize) -> f32 + Sync,
     ) -> Result<Tensor> {
         let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
-        if h + 2 * self.padding < self.kernel && !self.ceil || w + 2 * self.padding < self.kernel && !self.ceil {
+        if !self.ceil && (h + 2 * self.padding < self.kernel || w + 2 * self.padding < self.kernel) {
             fail!("an image of {w} x {h} pixels is too small for this network");
         }
         let (rows, columns) = (self.out(h), self.out(w));

@@ -1,0 +1,206 @@
+//! Convolutions against plain loops, over random layers, on every instruction set of the machine.
+
+use crate::conv::{Conv, ConvBytes, ConvTransposed, Extra};
+use crate::gemm::Act;
+use crate::implicit::Input;
+use crate::int8::{self, Quantised};
+use crate::isa;
+use crate::reference::{self, cases, random, random_layer, rng};
+use crate::spec::ConvSpec;
+use rand::Rng;
+
+/// Rounding of a sum in f32, relative to the sum of the absolute products.
+const PLAIN: f64 = 2e-6;
+/// The same after Winograd's transforms.
+const WINOGRAD: f64 = 4e-6;
+
+fn check(
+    seed: u64,
+    spec: ConvSpec,
+    kernel: [usize; 3],
+    c_in: usize,
+    c_out: usize,
+    dims: [usize; 3],
+    batch: usize,
+) -> bool {
+    let mut r = rng(seed);
+    let x = random(&mut r, batch * c_in * dims.iter().product::<usize>());
+    let weight = random(&mut r, c_out * (c_in / spec.groups) * kernel.iter().product::<usize>());
+    let bias = random(&mut r, c_out);
+    let (sums, sizes, out) = reference::conv(&spec, kernel, (batch, c_in, c_out), &x, dims, &weight);
+    let res = random(&mut r, sums.len());
+    let act = [Act::None, Act::Relu, Act::Leaky(0.01)][r.random_range(0..3)];
+    let with_res = r.random_bool(0.5);
+    let mut winograd = false;
+    for &isa in isa::available() {
+        isa::with(isa, || {
+            let conv = Conv::new(spec, kernel, c_in, c_out, weight.len()).unwrap();
+            winograd |= conv.is_winograd(batch, dims).unwrap();
+            let bound = if conv.is_winograd(batch, dims).unwrap() { WINOGRAD } else { PLAIN };
+            let extra = Extra { bias: Some(&bias), res: with_res.then_some(&res[..]), act };
+            let (got, d) = conv.forward(&weight, Input::new(&x, batch, dims), extra).unwrap();
+            assert_eq!(d, out);
+            assert_eq!(got.len(), sums.len());
+            let pixels: usize = out.iter().product();
+            for (i, got) in got.iter().enumerate() {
+                let add = f64::from(bias[i / pixels % c_out]) + if with_res { f64::from(res[i]) } else { 0.0 };
+                let want = f64::from(act.apply((sums[i] + add) as f32));
+                let error = (f64::from(*got) - want).abs();
+                // Winograd's error comes from the neighbours of a pixel too, hence the floor.
+                let size = sizes[i] + 1.0 + if bound == WINOGRAD { (c_in as f64) * 2.0 } else { 0.0 };
+                assert!(
+                    error < bound * size,
+                    "{isa} {spec:?} {kernel:?} {c_in} {c_out} {dims:?} at {i}: {got}, not {want}"
+                );
+            }
+        });
+    }
+    winograd
+}
+
+#[test]
+fn random_layers_are_right_in_two_dimensions() {
+    for seed in 0..cases(250) {
+        let mut r = rng(seed);
+        let (spec, kernel, c_in, c_out, dims) = random_layer(&mut r, 2);
+        check(seed, spec, kernel, c_in, c_out, dims, r.random_range(0..3));
+    }
+}
+
+#[test]
+fn random_layers_are_right_in_three_dimensions() {
+    for seed in 0..cases(100) {
+        let mut r = rng(1000 + seed);
+        let (spec, kernel, c_in, c_out, dims) = random_layer(&mut r, 3);
+        check(seed, spec, kernel, c_in, c_out, dims, r.random_range(1..3));
+    }
+}
+
+#[test]
+fn winograd_is_right_over_odd_sizes_and_borders() {
+    let mut seen = 0u64;
+    for seed in 0..cases(60) {
+        let mut r = rng(2000 + seed);
+        let mut spec = ConvSpec::d2(1, 1);
+        spec.padding = [0, r.random_range(0..3), r.random_range(0..3)];
+        let dims = [1, r.random_range(3..40), r.random_range(3..90)];
+        let (c_in, c_out) = (r.random_range(8..20), r.random_range(8..28));
+        seen += u64::from(check(seed, spec, [1, 3, 3], c_in, c_out, dims, r.random_range(1..3)));
+    }
+    assert!(seen * 3 > cases(60) * 2, "Winograd ran {seen} times");
+}
+
+#[test]
+fn winograd_over_deep_and_wide_layers() {
+    for (c, dims) in [(128, [1, 14, 14]), (64, [1, 28, 28]), (48, [1, 5, 200])] {
+        assert!(check(7, ConvSpec::d2(1, 1), [1, 3, 3], c, c, dims, 1));
+    }
+}
+
+#[test]
+fn depthwise_pointwise_and_one_pixel() {
+    for seed in 0..cases(40) {
+        let mut r = rng(3000 + seed);
+        let c = r.random_range(1..9);
+        let k = [1, 3, 5, 7][r.random_range(0..4)];
+        let spec = ConvSpec::d2(r.random_range(1..3), k / 2).grouped(c);
+        let dims = [1, r.random_range(1..30), r.random_range(1..50)];
+        check(seed, spec, [1, k, k], c, c * r.random_range(1..4), dims, 2);
+        check(seed, ConvSpec::d2(1, 0), [1, 1, 1], r.random_range(1..70), r.random_range(1..40), dims, 1);
+        check(seed, ConvSpec::d2(1, 0), [1, 1, 1], 12, 5, [1, 16, 32], 1);
+        check(seed, ConvSpec::d2(1, 1), [1, 3, 3], 3, 5, [1, 1, 1], 2);
+    }
+}
+
+#[test]
+fn random_transposed_layers_are_right() {
+    for seed in 0..cases(200) {
+        let mut r = rng(4000 + seed);
+        let axes = if seed % 3 == 0 { 3 } else { 2 };
+        let (mut spec, kernel, c_in, c_out, _) = random_layer(&mut r, axes);
+        let mut dims = [1; 3];
+        for a in 3 - axes..3 {
+            dims[a] = r.random_range(1..if axes == 3 { 6 } else { 20 });
+            spec.out_padding[a] = if spec.stride[a] > 1 { r.random_range(0..spec.stride[a]) } else { 0 };
+        }
+        if spec.out_transposed(dims, kernel).is_err() {
+            continue;
+        }
+        let batch = r.random_range(1..3);
+        let x = random(&mut r, batch * c_in * dims.iter().product::<usize>());
+        let weight = random(&mut r, c_in * (c_out / spec.groups) * kernel.iter().product::<usize>());
+        let bias = random(&mut r, c_out);
+        let (sums, out) = reference::conv_transposed(&spec, kernel, (batch, c_in, c_out), &x, dims, &weight);
+        for &isa in isa::available() {
+            isa::with(isa, || {
+                let conv = ConvTransposed::new(spec, kernel, c_in, c_out, &weight).unwrap();
+                let extra = Extra { bias: Some(&bias), act: Act::Relu, ..Extra::default() };
+                let (got, d) = conv.forward(Input::new(&x, batch, dims), extra).unwrap();
+                assert_eq!((d, got.len()), (out, sums.len()));
+                let pixels: usize = out.iter().product();
+                for (i, got) in got.iter().enumerate() {
+                    let want = (sums[i] + f64::from(bias[i / pixels % c_out])).max(0.0);
+                    let error = (f64::from(*got) - want).abs();
+                    assert!(
+                        error < 2e-5,
+                        "{isa} {spec:?} {kernel:?} {c_in} {c_out} {dims:?} at {i}: {got}, not {want}"
+                    );
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let d2 = ConvSpec::d2(1, 0);
+    assert!(Conv::new(d2, [1, 3, 3], 4, 4, 100).is_err());
+    assert!(Conv::new(d2.grouped(3), [1, 3, 3], 4, 4, 48).is_err());
+    assert!(Conv::new(ConvSpec::d2(0, 0), [1, 3, 3], 1, 1, 9).is_err());
+    assert!(Conv::new(d2, [1, 0, 3], 1, 1, 0).is_err());
+    let conv = Conv::new(d2, [1, 3, 3], 1, 1, 9).unwrap();
+    let error = conv.forward(&[0.0; 9], Input::new(&[0.0; 4], 1, [1, 2, 2]), Extra::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("[1, 2, 2]") && error.contains("[1, 3, 3]"), "{error}");
+}
+
+#[test]
+fn layers_in_bytes_are_the_sums_of_their_bytes() {
+    if !isa::has_vnni(isa::current()) {
+        #[allow(clippy::print_stderr, reason = "a skipped test has to say so")]
+        {
+            eprintln!("skipped: this processor has no dot product of bytes; layers in bytes run in f32 here");
+        }
+        return;
+    }
+    for seed in 0..cases(120) {
+        let mut r = rng(5000 + seed);
+        let (mut spec, kernel, c_in, c_out, dims) = random_layer(&mut r, if seed % 4 == 0 { 3 } else { 2 });
+        spec.groups = 1;
+        let batch = r.random_range(1..3);
+        let x = random(&mut r, batch * c_in * dims.iter().product::<usize>());
+        let weight = random(&mut r, c_out * c_in * kernel.iter().product::<usize>());
+        let bias = random(&mut r, c_out);
+        // The numbers that the bytes stand for, convolved in plain loops.
+        let (low, high) = x.iter().fold((0f32, 0f32), |a, v| (a.0.min(*v), a.1.max(*v)));
+        let q = Quantised::covering(low, high);
+        let byte = |v: f32| ((v / q.scale + f32::from(q.zero) + 0.5) as u8, q);
+        let rounded: Vec<f32> = x.iter().map(|v| (f32::from(byte(*v).0) - f32::from(q.zero)) * q.scale).collect();
+        let k = c_in * kernel.iter().product::<usize>();
+        let (bytes, scales) = int8::weights(c_out, k, |o, i| weight[o * k + i]);
+        let near: Vec<f32> = bytes.iter().enumerate().map(|(i, b)| f32::from(*b) * scales[i / k]).collect();
+        let (sums, sizes, out) = reference::conv(&spec, kernel, (batch, c_in, c_out), &rounded, dims, &near);
+        let conv = ConvBytes::new(spec, kernel, c_in, c_out, &weight).unwrap().unwrap();
+        let extra = Extra { bias: Some(&bias), act: Act::Relu, res: None };
+        let (got, d) = conv.forward(Input::new(&x, batch, dims), extra).unwrap();
+        assert_eq!(d, out);
+        let pixels: usize = out.iter().product();
+        // A number on the border between two bytes may fall to either side, hence a step of a byte times a weight.
+        let step = f64::from(q.scale) * f64::from(near.iter().fold(0f32, |m, v| m.max(v.abs())));
+        for (i, got) in got.iter().enumerate() {
+            let want = (sums[i] + f64::from(bias[i / pixels % c_out])).max(0.0);
+            let error = (f64::from(*got) - want).abs();
+            assert!(error < 1e-5 * (1.0 + sizes[i]) + 1.01 * step, "{spec:?} {kernel:?} at {i}: {got}, not {want}");
+        }
+    }
+}

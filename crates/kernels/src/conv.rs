@@ -46,7 +46,7 @@ fn suits_winograd(isa: Isa, spec: &ConvSpec, kernel: Dims, c_in: usize, c_out: u
     let tiles = batch * out[1].div_ceil(4) * out[2].div_ceil(4);
     // Fewer tiles leave lanes idle, and the transformed weights are four times as large.
     let enough = if isa == Isa::Avx512 { 12 } else { 6 };
-    plain && padding && out[0] == 1 && c_in >= 8 && c_out >= 8 && tiles >= enough
+    !spec.exact && plain && padding && out[0] == 1 && c_in >= 8 && c_out >= 8 && tiles >= enough
 }
 
 impl Conv {

@@ -16,6 +16,8 @@ pub struct ConvSpec {
     pub groups: usize,
     /// Rows that a transposed convolution adds at the end, where the stride leaves it open.
     pub out_padding: Dims,
+    /// Never by Winograd's transforms, whose rounding is a few times that of a plain sum.
+    pub exact: bool,
 }
 
 impl ConvSpec {
@@ -27,12 +29,20 @@ impl ConvSpec {
             dilation: [1; 3],
             groups: 1,
             out_padding: [0; 3],
+            exact: false,
         }
     }
 
     /// The same stride and padding along all three axes.
     pub const fn d3(stride: usize, padding: usize) -> Self {
-        Self { stride: [stride; 3], padding: [padding; 3], dilation: [1; 3], groups: 1, out_padding: [0; 3] }
+        Self {
+            stride: [stride; 3],
+            padding: [padding; 3],
+            dilation: [1; 3],
+            groups: 1,
+            out_padding: [0; 3],
+            exact: false,
+        }
     }
 
     /// With a dilation: along rows and columns, and along depth where the layer has one (`axes` = 3).

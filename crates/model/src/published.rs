@@ -10,7 +10,7 @@ use crate::arch::{
 use crate::card::{Activation, Card, Channels, InputSpec, Intensity, Label, PostSpec, Resize, Task};
 
 /// Every name that [`template`] knows.
-pub const NAMES: [&str; 43] = [
+pub const NAMES: [&str; 42] = [
     "resnet18",
     "resnet34",
     "resnet50",
@@ -45,7 +45,6 @@ pub const NAMES: [&str; 43] = [
     "yolox_nano",
     "yolox_tiny",
     "yolox_s",
-    "xrv_resnetae101",
     "conv_autoencoder",
     "mednist_gan",
     "dcgan_generator",
@@ -576,7 +575,7 @@ fn draft(name: &str) -> Option<Draft> {
 /// The card of a published configuration, ready to edit and to give to `models add`.
 #[must_use]
 pub fn template(name: &str) -> Option<Card> {
-    let draft = draft(name)?;
+    let draft = draft(name).filter(|_| NAMES.contains(&name))?;
     let xrv = name.starts_with("xrv_") && !draft.labels.is_empty();
     let labels = draft
         .labels

@@ -284,7 +284,12 @@ impl Architecture {
             Self::SsdLight(c) => Box::new(ssd_light::LightSsd::new(p, c)?),
             Self::Darknet(c) => Box::new(darknet::Darknet::new(p, c)?),
             Self::Yolox(c) => Box::new(yolox::Yolox::new(p, c)?),
-            Self::ResnetAutoencoder(c) => Box::new(resnet_ae::ResNetAe::new(p, c)?),
+            // Its numbers are not those of the published network yet; a wrong picture helps nobody.
+            Self::ResnetAutoencoder(c) => {
+                resnet_ae::ResNetAe::new(p, c)?;
+                let why = "the ResNet autoencoder is not finished and does not run".to_owned();
+                return Err(Error::Tensor(candle_core::Error::Msg(why)));
+            }
             Self::DcganGenerator(c) => Box::new(gan::DcganGenerator::new(p, c)?),
             Self::DcganDiscriminator(c) => Box::new(gan::DcganDiscriminator::new(p, c)?),
             Self::SrganGenerator(c) => Box::new(gan::SrganGenerator::new(p, c)?),

@@ -137,6 +137,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
         dilation: [1, g.dilation, g.dilation],
         groups: g.groups,
         out_padding: [0; 3],
+        // Deep published networks are held to the numbers of their own implementation.
+        exact: true,
     };
     let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
     Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)

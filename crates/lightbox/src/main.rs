@@ -7,7 +7,7 @@ mod output;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("lightbox=error")).init();
     // A wrong call ends in clap with exit code 2.
     let cli = args::Cli::parse();
     // Whatever goes wrong inside ends as one sentence, not as a panic's text; where it was goes to the log. The text of a

@@ -191,6 +191,13 @@ unsafe fn tile<S: Simd>(
           (1 3)(2 3)(3 3)(4 3)(5 3)(6 3)(7 3)(8 3));
 }
 
+/// Products that are summed up one after the other at most.
+///
+/// A sum of n numbers in parts of b has a rounding error of about `sqrt(b / 2 + n / 2 b)` units, one after the other of
+/// `sqrt(n / 2)`: for the 18432 products of a 3 x 3 layer over 2048 channels 12 units, not 96. Adding a part costs a
+/// hundredth of making it.
+pub(crate) const PART: usize = 128;
+
 /// The register block.
 #[inline(always)]
 unsafe fn micro<S: Simd, const R: usize, const NV: usize>(
@@ -200,28 +207,32 @@ unsafe fn micro<S: Simd, const R: usize, const NV: usize>(
     cols: usize,
     to: Store,
 ) {
+    // Parts as even as can be.
+    let part = off.len().div_ceil(off.len().div_ceil(PART).max(1));
+    let mut rest = off;
     // SAFETY: the caller's promise; the last vector is stored in part.
     unsafe {
-        let mut acc = [[S::splat(0.0); NV]; R];
-        for &o in off {
-            let p = b.add(o as usize);
-            let mut bv = [S::splat(0.0); NV];
-            for v in 0..NV {
-                bv[v] = S::load(p.add(v * S::LANES));
-            }
+        let mut sum = [[S::splat(0.0); NV]; R];
+        while rest.len() > part {
+            let (now, later) = rest.split_at(part);
+            let acc = products::<S, R, NV>(a, b, now);
             for r in 0..R {
-                let av = S::splat(*a.add(r));
                 for v in 0..NV {
-                    acc[r][v] = S::fma(av, bv[v], acc[r][v]);
+                    sum[r][v] = S::add(sum[r][v], acc[r][v]);
                 }
             }
-            a = a.add(R);
+            a = a.add(part * R);
+            rest = later;
         }
+        let acc = products::<S, R, NV>(a, b, rest);
         for r in 0..R {
             for v in 0..NV {
                 let at = r * to.ldc + v * S::LANES;
                 let n = (cols - v * S::LANES).min(S::LANES);
                 let mut x = acc[r][v];
+                if off.len() > PART {
+                    x = S::add(sum[r][v], x);
+                }
                 if !to.bias.is_null() {
                     x = S::add(x, S::splat(*to.bias.add(r)));
                 }
@@ -238,6 +249,34 @@ unsafe fn micro<S: Simd, const R: usize, const NV: usize>(
                 }
             }
         }
+    }
+}
+
+/// One part of the sums. Nothing but the loop, so that the accumulators stay in registers.
+#[inline(always)]
+unsafe fn products<S: Simd, const R: usize, const NV: usize>(
+    mut a: *const f32,
+    b: *const f32,
+    off: &[u32],
+) -> [[S::V; NV]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut acc = [[S::splat(0.0); NV]; R];
+        for &o in off {
+            let p = b.add(o as usize);
+            let mut bv = [S::splat(0.0); NV];
+            for v in 0..NV {
+                bv[v] = S::load(p.add(v * S::LANES));
+            }
+            for r in 0..R {
+                let av = S::splat(*a.add(r));
+                for v in 0..NV {
+                    acc[r][v] = S::fma(av, bv[v], acc[r][v]);
+                }
+            }
+            a = a.add(R);
+        }
+        acc
     }
 }
 

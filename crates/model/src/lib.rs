@@ -1,13 +1,14 @@
 //! Models on candle: weights, cards, inference, training, evaluation; the only crate that knows a tensor.
 //!
 //! A [`Store`] lists [`store::Entry`]s (folders with weights and a [`Card`]); a [`Model`] is an entry loaded and
-//! checked; [`Model::segment`] answers for a [`GreyImage`]. [`train`] makes weights from a recipe, [`evaluate`]
-//! measures them on persons that were held back. [`post`], [`data`] and [`metrics`] are plain functions.
+//! checked; [`Model::segment`] answers for a [`GreyImage`]. [`train`] makes weights from a recipe, [`rcnn`] from
+//! boxes that a reader draws, [`evaluate`] measures them on persons that were held back. [`post`], [`data`] and [`metrics`] are plain functions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
 
 mod answer;
 pub mod arch;
+pub mod bench;
 pub mod card;
 pub mod data;
 mod error;
@@ -22,10 +23,12 @@ pub mod post;
 mod prepare;
 pub mod published;
 pub mod raw;
+pub mod rcnn;
 mod run;
 mod segment;
 pub mod store;
 pub mod train;
+mod untrained;
 mod volume;
 mod weights;
 

@@ -7,6 +7,7 @@ use crate::{Error, Model, Result, RunCx};
 use candle_core::{Device, Tensor};
 use lightbox_core::{BitPlane, Mask, Volume, VoxelPos};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -174,58 +175,87 @@ impl Model {
     }
 
     /// Windows of the card's size; where they overlap the mean of the networks' numbers counts.
+    ///
+    /// The sums of one layer of windows are held at a time: slices that no later window reaches become labels at once, so
+    /// that memory does not grow with the slices beyond input and labels.
     fn by_windows(&self, values: &[f32], dims: [usize; 3], overlap: f64, cx: &RunCx<'_>) -> Result<Vec<u16>> {
         let card = self.card();
         let window = [card.input.slices, card.input.rows, card.input.columns];
-        let starts = |a: usize| -> Vec<usize> {
-            let step = ((window[a] as f64 * (1.0 - overlap)) as usize).max(1);
-            let last = dims[a] - window[a];
-            let mut all: Vec<usize> = (0..last).step_by(step).collect();
-            all.push(last);
-            all
-        };
-        let places: Vec<[usize; 3]> = starts(0)
-            .into_iter()
-            .flat_map(|s| starts(1).into_iter().flat_map(move |r| starts(2).into_iter().map(move |c| [s, r, c])))
-            .collect();
-        let voxels: usize = dims.iter().product();
-        let k = card.labels.len();
-        let mut sum = vec![0f32; k * voxels];
-        let mut count = vec![0f32; voxels];
-        for (n, place) in places.iter().enumerate() {
-            cx.check()?;
-            (cx.progress)(0.05 + 0.9 * n as f32 / places.len() as f32, "Running the network");
-            let line = |s: usize, r: usize| ((place[0] + s) * dims[1] + place[1] + r) * dims[2] + place[2];
-            let mut part = Vec::with_capacity(window.iter().product());
-            for s in 0..window[0] {
-                for r in 0..window[1] {
-                    part.extend_from_slice(&values[line(s, r)..][..window[2]]);
-                }
-            }
-            let x = Tensor::from_vec(part, (1, 1, window[0], window[1], window[2]), &Device::Cpu)?;
-            let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
-            let Output::Masks(t) = self.network().run(&x, &mut Pass::new(quiet))? else {
-                return Err(Error::Image { reason: format!("'{}' outlines nothing", card.id) });
-            };
-            let out: Vec<f32> = t.flatten_all()?.to_vec1()?;
-            let size: usize = window.iter().product();
-            for s in 0..window[0] {
-                for r in 0..window[1] {
-                    let (to, from) = (line(s, r), (s * window[1] + r) * window[2]);
-                    count[to..to + window[2]].iter_mut().for_each(|c| *c += 1.0);
-                    for label in 0..k {
-                        let source = &out[label * size + from..][..window[2]];
-                        let target = &mut sum[label * voxels + to..][..window[2]];
-                        target.iter_mut().zip(source).for_each(|(t, s)| *t += s);
+        let starts: [Vec<usize>; 3] = [0, 1, 2].map(|a| starts(dims[a], window[a], overlap));
+        // How many windows cover each index of an axis.
+        let covers: [Vec<f32>; 3] = [0, 1, 2].map(|a| {
+            let of = |i: usize| starts[a].iter().filter(|s| (**s..**s + window[a]).contains(&i)).count() as f32;
+            (0..dims[a]).map(of).collect()
+        });
+        let (k, plane) = (card.labels.len(), dims[1] * dims[2]);
+        let total = starts.iter().map(Vec::len).product::<usize>().max(1);
+        let mut sums: VecDeque<Vec<f32>> = VecDeque::new();
+        let mut labels = Vec::with_capacity(dims[0] * plane);
+        let mut done = 0;
+        for (n, s0) in starts[0].iter().copied().enumerate() {
+            sums.resize_with(window[0], || vec![0f32; k * plane]);
+            for r0 in starts[1].iter().copied() {
+                for c0 in starts[2].iter().copied() {
+                    cx.check()?;
+                    (cx.progress)(0.05 + 0.9 * done as f32 / total as f32, "Running the network");
+                    done += 1;
+                    let mut part = Vec::with_capacity(window.iter().product());
+                    for s in 0..window[0] {
+                        for r in 0..window[1] {
+                            let from = ((s0 + s) * dims[1] + r0 + r) * dims[2] + c0;
+                            part.extend_from_slice(&values[from..from + window[2]]);
+                        }
+                    }
+                    let out = self.window(part, window, cx)?;
+                    let size = out.len() / k.max(1);
+                    for (s, sum) in sums.iter_mut().enumerate() {
+                        for (label, sum) in sum.chunks_exact_mut(plane).enumerate() {
+                            for r in 0..window[1] {
+                                let source = &out[label * size + (s * window[1] + r) * window[2]..][..window[2]];
+                                let target = &mut sum[(r0 + r) * dims[2] + c0..][..window[2]];
+                                target.iter_mut().zip(source).for_each(|(t, s)| *t += s);
+                            }
+                        }
                     }
                 }
             }
+            let next = starts[0].get(n + 1).copied().unwrap_or(dims[0]);
+            for s in s0..next {
+                let Some(mut sum) = sums.pop_front() else { break };
+                for (i, v) in sum.iter_mut().enumerate() {
+                    let (r, c) = (i % plane / dims[2], i % dims[2]);
+                    *v /= covers[0][s] * covers[1][r] * covers[2][c];
+                }
+                labels.extend(winners(card, &Tensor::from_vec(sum, (k, plane), &Device::Cpu)?)?);
+            }
         }
-        for part in sum.chunks_exact_mut(voxels) {
-            part.iter_mut().zip(&count).for_each(|(v, c)| *v /= c.max(1.0));
-        }
-        winners(card, &Tensor::from_vec(sum, (k, voxels), &Device::Cpu)?)
+        Ok(labels)
     }
+
+    /// The network's numbers for one window, `[labels * slices * rows * columns]`.
+    fn window(&self, part: Vec<f32>, [d, h, w]: [usize; 3], cx: &RunCx<'_>) -> Result<Vec<f32>> {
+        let card = self.card();
+        let x = Tensor::from_vec(part, (1, 1, d, h, w), &Device::Cpu)?;
+        let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
+        let Output::Masks(t) = self.network().run(&x, &mut Pass::new(quiet))? else {
+            return Err(Error::Image { reason: format!("'{}' outlines nothing", card.id) });
+        };
+        if t.dims() != [1, card.labels.len(), d, h, w] {
+            let reason =
+                format!("'{}' gives an outline of shape {:?} for a window of {d} x {h} x {w}", card.id, t.dims());
+            return Err(Error::Image { reason });
+        }
+        Ok(t.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// Where windows begin along an axis; the last one ends with it.
+fn starts(size: usize, window: usize, overlap: f64) -> Vec<usize> {
+    let step = ((window as f64 * (1.0 - overlap)) as usize).max(1);
+    let last = size.saturating_sub(window);
+    let mut all: Vec<usize> = (0..last).step_by(step).collect();
+    all.push(last);
+    all
 }
 
 fn winners(card: &Card, logits: &Tensor) -> Result<Vec<u16>> {

@@ -4,6 +4,7 @@ mod anonymize;
 mod answer;
 mod ask;
 mod bench;
+mod boxes;
 mod export;
 mod images;
 mod infer;

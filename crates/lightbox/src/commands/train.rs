@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lightbox_model::evaluate::{Cases, evaluate as measure};
 use lightbox_model::train::{Recipe, TrainOptions, train as run};
-use lightbox_model::{Card, Model, RunCx, Store, card, data};
+use lightbox_model::{Card, Model, RunCx, Store, card, data, rcnn};
 
 use crate::args;
 use crate::output;
@@ -53,6 +53,10 @@ pub(super) fn train(
     resume: bool,
     device: String,
 ) -> Result<(), String> {
+    // Boxes that a reader drew are another kind of recipe.
+    if let Some(drawn) = rcnn::Recipe::read(recipe).map_err(|e| e.to_string())? {
+        return super::boxes::train(&drawn, recipe, out);
+    }
     let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
     let options = TrainOptions { resume, device };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };

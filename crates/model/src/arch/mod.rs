@@ -20,7 +20,7 @@ pub mod vgg;
 use crate::run::RunCx;
 use crate::{Error, Result};
 use candle_core::Tensor;
-use detect::{darknet, fast, faster, ssd, ssd_light, yolox};
+use detect::{darknet, fast, faster, rcnn, ssd, ssd_light, yolox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,8 @@ pub enum Architecture {
     MaskRcnn(faster::FasterConfig),
     /// [`fast`].
     FastRcnn(fast::FastConfig),
+    /// Trained from boxes that the reader draws, [`rcnn`].
+    Rcnn(rcnn::RcnnConfig),
     /// SSD300 on VGG-16, [`ssd`].
     Ssd300(ssd::SsdConfig),
     /// [`ssd_light`].
@@ -131,6 +133,7 @@ impl Architecture {
             Self::FasterRcnn(_) => "faster-rcnn",
             Self::MaskRcnn(_) => "mask-rcnn",
             Self::FastRcnn(_) => "fast-rcnn",
+            Self::Rcnn(_) => "rcnn",
             Self::Ssd300(_) => "ssd300",
             Self::SsdLight(_) => "ssd-light",
             Self::Darknet(_) => "darknet",
@@ -161,6 +164,7 @@ impl Architecture {
             Self::Segresnet(c) => nd(c.dims, c.inputs),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => Takes::Plane(c.inputs),
             Self::FastRcnn(c) => Takes::Plane(c.inputs),
+            Self::Rcnn(c) => Takes::Plane(c.backbone.inputs()),
             Self::Ssd300(c) => Takes::Plane(c.inputs),
             Self::SsdLight(c) => Takes::Plane(c.inputs),
             Self::Darknet(c) => Takes::Plane(c.inputs()),
@@ -187,7 +191,7 @@ impl Architecture {
                 autoencoder::Gives::Image => Answer::Image,
             },
             Self::FasterRcnn(_) | Self::MaskRcnn(_) | Self::Ssd300(_) | Self::SsdLight(_) => Answer::Boxes,
-            Self::FastRcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
+            Self::FastRcnn(_) | Self::Rcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
             Self::SrganGenerator(_) | Self::MonaiGenerator(_) => Answer::Image,
         }
@@ -218,6 +222,7 @@ impl Architecture {
             Self::Segresnet(c) => c.outputs,
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.outputs,
             Self::FastRcnn(c) => c.outputs,
+            Self::Rcnn(c) => c.outputs,
             Self::Ssd300(c) => c.outputs,
             Self::SsdLight(c) => c.outputs,
             Self::Darknet(c) => c.outputs,
@@ -244,6 +249,7 @@ impl Architecture {
             Self::Segresnet(c) => c.check(),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.check(),
             Self::FastRcnn(c) => c.check(),
+            Self::Rcnn(c) => c.check(),
             Self::Ssd300(c) => c.check(),
             Self::SsdLight(c) => c.check(),
             Self::Darknet(c) => c.check(),
@@ -263,7 +269,25 @@ impl Architecture {
         Params::list(|p| self.net(p)).unwrap_or_default()
     }
 
-    fn net(&self, p: &Params<'_>) -> Result<Box<dyn Net>> {
+    /// Channels of the map behind a layer of a classifier, by the layer's name; none where it has no such layer.
+    pub(crate) fn tap_channels(&self, tap: &str) -> Option<usize> {
+        let numbered = |prefix: &str| tap.strip_prefix(prefix)?.parse::<usize>().ok()?.checked_sub(1);
+        let of_head = |name: &str| {
+            let shapes = self.shapes();
+            shapes.iter().find(|(n, _)| n == name).and_then(|(_, shape)| shape.get(1).copied())
+        };
+        match self {
+            Self::Resnet(c) if tap == "features" => c.layer_channels(3),
+            Self::Resnet(c) => c.layer_channels(numbered("layer")?),
+            Self::Vgg(c) if tap == "features" => c.stages.last()?.last().copied(),
+            Self::Vgg(c) => c.stages.get(numbered("stage")?)?.last().copied(),
+            Self::Densenet(_) if tap == "features" => of_head("classifier.weight"),
+            Self::Googlenet(_) | Self::InceptionV3(_) if tap == "features" => of_head("fc.weight"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn net(&self, p: &Params<'_>) -> Result<Box<dyn Net>> {
         Ok(match self {
             Self::Unet2d(_) => return Err(Error::Tensor(candle_core::Error::Msg("built from tensors".into()))),
             Self::Resnet(c) => Box::new(resnet::ResNet::new(p, c)?),
@@ -280,16 +304,12 @@ impl Architecture {
             Self::FasterRcnn(c) => Box::new(faster::Faster::new(p, c, false)?),
             Self::MaskRcnn(c) => Box::new(faster::Faster::new(p, c, true)?),
             Self::FastRcnn(c) => Box::new(fast::Fast::new(p, c)?),
+            Self::Rcnn(c) => Box::new(rcnn::Rcnn::new(p, c)?),
             Self::Ssd300(c) => Box::new(ssd::Ssd::new(p, c)?),
             Self::SsdLight(c) => Box::new(ssd_light::LightSsd::new(p, c)?),
             Self::Darknet(c) => Box::new(darknet::Darknet::new(p, c)?),
             Self::Yolox(c) => Box::new(yolox::Yolox::new(p, c)?),
-            // Its numbers are not those of the published network yet; a wrong picture helps nobody.
-            Self::ResnetAutoencoder(c) => {
-                resnet_ae::ResNetAe::new(p, c)?;
-                let why = "the ResNet autoencoder is not finished and does not run".to_owned();
-                return Err(Error::Tensor(candle_core::Error::Msg(why)));
-            }
+            Self::ResnetAutoencoder(c) => Box::new(resnet_ae::ResNetAe::new(p, c)?),
             Self::DcganGenerator(c) => Box::new(gan::DcganGenerator::new(p, c)?),
             Self::DcganDiscriminator(c) => Box::new(gan::DcganDiscriminator::new(p, c)?),
             Self::SrganGenerator(c) => Box::new(gan::SrganGenerator::new(p, c)?),
@@ -375,6 +395,14 @@ impl Network {
         match self {
             Self::Unet2d(_) => None,
             Self::Other(net) => net.labels(x, pass),
+        }
+    }
+
+    /// A detector on given regions; none where it takes none.
+    pub(crate) fn run_on(&self, x: &Tensor, regions: &[[f32; 4]], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        match self {
+            Self::Unet2d(_) => None,
+            Self::Other(net) => net.forward_on(x, regions, pass),
         }
     }
 

@@ -122,6 +122,13 @@ fn planes(x: &Tensor, rows: usize, columns: usize, f: impl Fn(usize, &[f32], &mu
 /// - `bias`: `[out]`
 /// - result: `[batch, out, rows out, columns out]`
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, relu: bool) -> Result<Tensor> {
+    check_conv(x, weight, g)?;
+    let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
+    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec(g), act)?)
+}
+
+/// Refuses what a convolution cannot take, in the reader's words.
+pub(crate) fn check_conv(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<()> {
     let (_, per_group, k_h, k_w) = weight.dims4()?;
     let (_, c_in, rows, columns) = x.dims4()?;
     if per_group * g.groups != c_in {
@@ -131,7 +138,12 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
     if rows + 2 * g.padding[0] < reach(k_h) || columns + 2 * g.padding[1] < reach(k_w) {
         fail!("an image of {columns} x {rows} pixels is too small for this network");
     }
-    let spec = kernels::ConvSpec {
+    Ok(())
+}
+
+/// As the kernels take it.
+pub(crate) fn spec(g: Geometry) -> kernels::ConvSpec {
+    kernels::ConvSpec {
         stride: [1, g.stride[0], g.stride[1]],
         padding: [0, g.padding[0], g.padding[1]],
         dilation: [1, g.dilation, g.dilation],
@@ -139,9 +151,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
         out_padding: [0; 3],
         // Deep published networks are held to the numbers of their own implementation.
         exact: true,
-    };
-    let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
-    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)
+    }
 }
 
 /// Numbers of a transposed convolution, alike on all axes.
@@ -241,12 +251,29 @@ impl Pool {
 
     /// `[batch, channels, rows, columns]` to the largest value in each window.
     pub fn max(self, x: &Tensor) -> Result<Tensor> {
+        if let Some(y) = self.fast(x, kernels::ops::PoolKind::Max)? {
+            return Ok(y);
+        }
         self.run(x, f32::NEG_INFINITY, f32::max, |sum, _, _| sum)
     }
 
     /// The mean over the window; zeros of the border count (PyTorch's default, `count_include_pad=True`).
     pub fn average(self, x: &Tensor) -> Result<Tensor> {
+        if let Some(y) = self.fast(x, kernels::ops::PoolKind::Average)? {
+            return Ok(y);
+        }
         self.run(x, 0.0, |a, b| a + b, |sum, _, all| sum / all as f32)
+    }
+
+    /// By the kernels, which know no ceil mode.
+    fn fast(self, x: &Tensor, kind: kernels::ops::PoolKind) -> Result<Option<Tensor>> {
+        let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
+        let fits = |n: usize| n + 2 * self.padding >= self.kernel;
+        if self.ceil || x.rank() != 4 || 2 * self.padding > self.kernel || !fits(h) || !fits(w) {
+            return Ok(None);
+        }
+        let pool = kernels::ops::Pool::d2(self.kernel, self.stride, self.padding);
+        Ok(Some(kernels::ops::pool(&x.contiguous()?, pool, kind)?))
     }
 
     fn run(

@@ -214,4 +214,8 @@ impl Net for ResNet {
         pass.tap("features", last)?;
         Ok(Output::Logits(self.fc.forward(&ops::global_average(last)?)?))
     }
+
+    fn head(&self, features: &Tensor) -> Option<Result<Tensor>> {
+        Some(ops::global_average(features).and_then(|x| self.fc.forward(&x)))
+    }
 }

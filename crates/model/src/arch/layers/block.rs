@@ -2,17 +2,18 @@
 
 use super::ops::{self, Act, Geometry};
 use crate::Result;
-use crate::arch::params::Params;
+use crate::arch::params::{BatchStatistics, Params};
 use candle_core::{Device, Tensor};
 use lightbox_kernels as kernels;
 use std::sync::{Arc, OnceLock};
 
-/// Convolution, the batch norm behind it folded into its weights, and what follows.
+/// Convolution, the batch norm behind it folded into its weights (under training it stays one), and what follows.
 #[derive(Debug, Clone)]
 pub struct ConvLayer {
     weight: Tensor,
     bias: Option<Tensor>,
     geometry: Geometry,
+    norm: Option<BatchNorm>,
     act: Act,
     /// Made at the first use, which packs the weights; clones share it.
     layer: Arc<OnceLock<kernels::ops::ConvLayer>>,
@@ -47,11 +48,14 @@ impl ConvLayer {
 
     /// Of tensors at hand.
     pub(crate) fn from_parts(weight: Tensor, bias: Option<Tensor>, geometry: Geometry, act: Act) -> Self {
-        Self { weight, bias, geometry, act, layer: Arc::default() }
+        Self { weight, bias, geometry, norm: None, act, layer: Arc::default() }
     }
 
     /// Folds the batch norm `p` that follows.
     pub fn norm(self, p: &Params<'_>, eps: f64) -> Result<Self> {
+        if p.statistics().is_some() {
+            return Ok(Self { norm: Some(BatchNorm::new(p, self.weight.dim(0)?, eps)?), ..self });
+        }
         let Some(factors) = Factors::of(p, self.weight.dim(0)?, eps)? else { return Ok(self) };
         let (weight, bias) = factors.fold(&self.weight, 0, self.bias.as_ref())?;
         Ok(Self::from_parts(weight, Some(bias), self.geometry, self.act))
@@ -60,7 +64,12 @@ impl ConvLayer {
     /// With something behind it.
     #[must_use]
     pub fn act(self, act: Act) -> Self {
-        Self::from_parts(self.weight, self.bias, self.geometry, act)
+        Self { act, layer: Arc::default(), ..self }
+    }
+
+    /// Whether gradients are wanted, or weights change from step to step, so that none may be kept packed.
+    fn is_trained(&self, x: &Tensor) -> bool {
+        self.norm.is_some() || x.track_op() || self.weight.track_op()
     }
 
     fn layer(&self) -> &kernels::ops::ConvLayer {
@@ -76,6 +85,15 @@ impl ConvLayer {
 
     /// `[batch, in, rows, columns]` to `[batch, out, ..]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.is_trained(x) {
+            let relu = self.act == Act::Relu;
+            let y = ops::conv2d(x, &self.weight, self.bias.as_ref(), self.geometry, relu && self.norm.is_none())?;
+            let y = match &self.norm {
+                Some(norm) => norm.forward(&y, relu)?,
+                None => y,
+            };
+            return if matches!(self.act, Act::Relu | Act::None) { Ok(y) } else { self.act.apply(&y) };
+        }
         ops::check_conv(x, &self.weight, self.geometry)?;
         let y = self.layer().forward(&x.contiguous()?)?;
         if matches!(self.act, Act::Relu | Act::Leaky(_) | Act::None) { Ok(y) } else { self.act.apply(&y) }
@@ -83,6 +101,10 @@ impl ConvLayer {
 
     /// As [`Self::forward`], with `skip` (as large as the output) added before the ReLU.
     pub(crate) fn forward_add(&self, x: &Tensor, skip: &Tensor) -> Result<Tensor> {
+        if self.is_trained(x) {
+            let before = Self { act: Act::None, ..self.clone() };
+            return Act::Relu.apply(&(before.forward(x)? + skip)?);
+        }
         ops::check_conv(x, &self.weight, self.geometry)?;
         Ok(self.layer().forward_add(&x.contiguous()?, &skip.contiguous()?)?)
     }
@@ -138,26 +160,47 @@ fn doubles(t: &Tensor) -> Result<Vec<f64>> {
     Ok(t.to_vec1::<f32>()?.into_iter().map(f64::from).collect())
 }
 
-/// A batch norm as scale and shift per channel, where no convolution stands before it.
+/// A batch norm as scale and shift per channel; under training over the batch itself.
 #[derive(Debug, Clone)]
 pub struct BatchNorm {
-    scale: Tensor,
-    shift: Tensor,
+    pub(crate) scale: Tensor,
+    pub(crate) shift: Tensor,
+    trained: Option<TrainedNorm>,
+}
+
+/// What a batch norm needs under training beside its weight (`scale`) and bias (`shift`).
+#[derive(Debug, Clone)]
+struct TrainedNorm {
+    name: String,
+    eps: f64,
+    statistics: BatchStatistics,
 }
 
 impl BatchNorm {
     /// Takes `weight`, `bias`, `running_mean` and `running_var` of `p`.
     pub fn new(p: &Params<'_>, channels: usize, eps: f64) -> Result<Self> {
+        if let Some((statistics, name)) = p.statistics() {
+            let (scale, shift) = (p.get("weight", &[channels])?, p.get("bias", &[channels])?);
+            // Asked for, so that a training knows where they belong.
+            p.get("running_mean", &[channels])?;
+            p.get("running_var", &[channels])?;
+            return Ok(Self { scale, shift, trained: Some(TrainedNorm { name, eps, statistics }) });
+        }
         let Some(factors) = Factors::of(p, channels, eps)? else {
             let none = Tensor::zeros(channels, candle_core::DType::F32, &Device::Cpu)?;
-            return Ok(Self { scale: none.clone(), shift: none });
+            return Ok(Self { scale: none.clone(), shift: none, trained: None });
         };
         let rounded = |v: &[f64]| Tensor::new(v.iter().map(|v| *v as f32).collect::<Vec<_>>(), &Device::Cpu);
-        Ok(Self { scale: rounded(&factors.scale)?, shift: rounded(&factors.shift)? })
+        Ok(Self { scale: rounded(&factors.scale)?, shift: rounded(&factors.shift)?, trained: None })
     }
 
     /// Over channels (axis 1), then ReLU where asked for.
     pub fn forward(&self, x: &Tensor, relu: bool) -> Result<Tensor> {
+        if let Some(t) = &self.trained {
+            t.statistics.keep(&t.name, kernels::ops::batch_statistics(x)?);
+            let y = kernels::ops::norm(x, &self.scale, &self.shift, kernels::ops::Norm::Batch, t.eps)?;
+            return if relu { Act::Relu.apply(&y) } else { Ok(y) };
+        }
         ops::affine(x, &self.scale, &self.shift, relu)
     }
 }
@@ -187,6 +230,7 @@ pub struct UpConv {
     weight: Tensor,
     bias: Option<Tensor>,
     how: ops::Transposed,
+    norm: Option<BatchNorm>,
 }
 
 impl UpConv {
@@ -201,18 +245,25 @@ impl UpConv {
     ) -> Result<Self> {
         let weight = p.get("weight", &[inputs, outputs, kernel, kernel])?;
         let bias = if bias { Some(p.get("bias", &[outputs])?) } else { None };
-        Ok(Self { weight, bias, how })
+        Ok(Self { weight, bias, how, norm: None })
     }
 
     /// Folds the batch norm `p` that follows.
     pub fn norm(self, p: &Params<'_>, eps: f64) -> Result<Self> {
+        if p.statistics().is_some() {
+            return Ok(Self { norm: Some(BatchNorm::new(p, self.weight.dim(1)?, eps)?), ..self });
+        }
         let Some(factors) = Factors::of(p, self.weight.dim(1)?, eps)? else { return Ok(self) };
         let (weight, bias) = factors.fold(&self.weight, 1, self.bias.as_ref())?;
-        Ok(Self { weight, bias: Some(bias), how: self.how })
+        Ok(Self { weight, bias: Some(bias), how: self.how, norm: None })
     }
 
     /// `[batch, in, rows, columns]` to `[batch, out, ..]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::conv_transpose2d(x, &self.weight, self.bias.as_ref(), self.how)
+        let y = ops::conv_transpose2d(x, &self.weight, self.bias.as_ref(), self.how)?;
+        match &self.norm {
+            Some(norm) => norm.forward(&y, false),
+            None => Ok(y),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod answer;
 pub mod arch;
 pub mod card;
 pub mod data;
+pub mod detection;
 mod error;
 pub mod evaluate;
 mod files;

@@ -3,6 +3,7 @@
 //! Layout: `features.N` as torchvision's VGG-16 to conv5_3, `fc6`, `fc7`, `cls_score`, `bbox_pred` (the names of the
 //! published Caffe network). Proposals come from selective search, as in the paper.
 
+use super::boxes::Rect;
 use super::faster::{FasterConfig, select};
 use super::proposals::Proposals;
 use super::roi::{self, Map};
@@ -100,10 +101,13 @@ impl Fast {
         })
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
-        let (_, rows, columns) = channels(x, self.config.inputs)?;
-        let grey: Vec<f32> = x.get(0)?.mean(0)?.flatten_all()?.to_vec1()?;
-        let found = self.config.proposals.find(&grey, columns, rows, self.config.most);
+    pub(crate) fn config(&self) -> &FastConfig {
+        &self.config
+    }
+
+    /// The map of a batch.
+    pub(crate) fn map(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        channels(x, self.config.inputs)?;
         let mut map = x.clone();
         for (s, stage) in self.stages.iter().enumerate() {
             if s > 0 {
@@ -115,17 +119,38 @@ impl Fast {
             }
         }
         pass.tap("features", &map)?;
-        if found.is_empty() {
-            return Ok(Detections::default());
-        }
-        let scale = 1.0 / (1usize << (self.stages.len() - 1)) as f32;
-        let mut y = roi::pool(&Map::new(&map, scale)?, &found, SIZE)?.flatten_from(1)?;
+        Ok(map)
+    }
+
+    /// Features of boxes `(image, box)` of a batch's map, with a gradient for the map.
+    pub(crate) fn pooled(&self, map: &Tensor, places: &[(usize, Rect)]) -> Result<Tensor> {
+        roi::pool_batch(map, places, self.scale(), SIZE)
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (1usize << (self.stages.len() - 1)) as f32
+    }
+
+    /// Raw numbers of the head, `[boxes, labels]` and `[boxes, 4 labels]`.
+    pub(crate) fn box_head(&self, features: &Tensor, pass: &Pass<'_>) -> Result<(Tensor, Tensor)> {
+        let mut y = features.flatten_from(1)?;
         for fc in &self.fc {
             pass.step()?;
             y = fc.forward(&y)?.relu()?;
         }
-        let scores: Vec<Vec<f32>> = self.scores.forward(&y)?.to_vec2()?;
-        let deltas: Vec<Vec<f32>> = self.deltas.forward(&y)?.to_vec2()?;
+        Ok((self.scores.forward(&y)?, self.deltas.forward(&y)?))
+    }
+
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let grey: Vec<f32> = x.get(0)?.mean(0)?.flatten_all()?.to_vec1()?;
+        let found = self.config.proposals.find(&grey, columns, rows, self.config.most);
+        let map = self.map(x, pass)?;
+        if found.is_empty() {
+            return Ok(Detections::default());
+        }
+        let (scores, deltas) = self.box_head(&roi::pool(&Map::new(&map, self.scale())?, &found, SIZE)?, pass)?;
+        let (scores, deltas): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (scores.to_vec2()?, deltas.to_vec2()?);
         let limits = FasterConfig { score: self.config.score, iou: self.config.iou, ..FasterConfig::published(2) };
         Ok(select(&limits, &found, &scores, &deltas, rows, columns))
     }

@@ -288,13 +288,13 @@ pub(crate) struct Infer {
     /// Prints the results too.
     #[arg(long)]
     pub(crate) json: bool,
-    /// A map of what the model looked at (not built yet).
+    /// A map of what a classifier looked at.
     #[arg(long, value_parser = ["grad-cam", "occlusion", "integrated-gradients"])]
     pub(crate) explain: Option<String>,
-    /// Uncertainty (not built yet).
+    /// How far the answer moves with the image: test-time augmentation.
     #[arg(long, value_parser = ["tta"])]
     pub(crate) uncertainty: Option<String>,
-    /// A click for a prompted model (not built yet).
+    /// A click for a prompted model: X,Y or X,Y,SLICE in pixels; may be repeated.
     #[arg(long)]
     pub(crate) point: Vec<String>,
     /// The path is the network's own input as .npy; its outputs go to OUT/raw.

@@ -121,6 +121,31 @@ impl Model {
     }
 }
 
+/// A case of a data set as a picture.
+pub(crate) fn picture_of(case: &crate::data::Case) -> Picture {
+    let [_, rows, columns] = case.size;
+    let full = matches!(case.pixels, crate::data::Pixels::U8(_)).then_some([0.0, 255.0]);
+    Picture { columns, rows, planes: vec![case.pixels.to_f32()], full_range: full, window: full }
+}
+
+impl Model {
+    /// The classifier's numbers for an image, before temperature and softmax.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the model is no classifier or does not take the image; [`Error::Cancelled`].
+    pub fn class_logits(&self, picture: &Picture, cx: &RunCx<'_>) -> Result<Vec<f32>> {
+        want(self.card(), Task::Classification)?;
+        let x = prepare(picture, self.card())?.x;
+        Ok(self.network().forward(&x, cx)?.get(0)?.to_vec1()?)
+    }
+}
+
+/// Numbers of one image to probabilities, with the card's temperature.
+pub(crate) fn class_probabilities(card: &Card, logits: &[f32]) -> Vec<f32> {
+    let cooled: Vec<f32> = logits.iter().map(|v| v / card.post.temperature.max(1e-3)).collect();
+    probabilities(card.post.activation, &cooled)
+}
+
 /// Numbers of one image to probabilities.
 fn probabilities(activation: Activation, logits: &[f32]) -> Vec<f32> {
     match activation {
@@ -136,7 +161,7 @@ fn at_operating_point(p: f32, t: f32) -> f32 {
 }
 
 fn classes(card: &Card, logits: &[f32]) -> Vec<Class> {
-    let all = probabilities(card.post.activation, logits);
+    let all = class_probabilities(card, logits);
     card.labels
         .iter()
         .zip(all)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use crate::atlas::{Atlas, Calibration, Cost, Gate, OperatingPoint};
 pub use crate::input::{Channels, InputSpec, Intensity, Resize};
 
 /// Name of the card inside a model's folder.
@@ -62,6 +63,9 @@ pub struct Card {
     /// The plain method that it has to beat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
+    /// Calibration, operating points and more, where it was trained here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub atlas: Option<Atlas>,
     /// Free text by topic.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
@@ -162,12 +166,15 @@ pub struct Sides {
 }
 
 /// The way from the network's output to an answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PostSpec {
     /// From the network's numbers to probabilities.
     #[serde(default, skip_serializing_if = "is_default")]
     pub activation: Activation,
+    /// Logits are divided by it before the activation, so that probabilities can be taken at their word.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub temperature: f32,
     /// Whether a class's threshold is the network's operating point, which is shown as 0.5 (TorchXRayVision's
     /// `op_norm`).
     #[serde(default, skip_serializing_if = "is_default")]
@@ -195,6 +202,27 @@ pub enum Activation {
     Softmax,
     /// They are probabilities (or intensities) as they are.
     None,
+}
+
+impl Default for PostSpec {
+    fn default() -> Self {
+        Self {
+            activation: Activation::default(),
+            temperature: 1.0,
+            operating_points: false,
+            largest_components: 0,
+            minimum_area_fraction: 0.0,
+            fill_holes: false,
+        }
+    }
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+fn is_one(value: &f32) -> bool {
+    *value == 1.0
 }
 
 fn no_hash() -> String {
@@ -279,6 +307,12 @@ pub struct DataSpec {
     /// Pairs of image and mask scored below this were not used for training or validation; testing uses all.
     #[serde(default)]
     pub minimum_pair_score: f64,
+    /// Only cases of the class of this number were trained on (an autoencoder of the normal).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_class: Option<usize>,
+    /// How the network's input is made worse than the image, which is the truth then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrade: Option<crate::degrade::Degrade>,
     /// Cases and persons used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
@@ -325,7 +359,7 @@ pub struct Baseline {
     pub metrics: BTreeMap<String, Interval>,
 }
 
-/// Plain methods for segmentation.
+/// Plain methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -334,6 +368,22 @@ pub enum BaselineMethod {
     OtsuDark,
     /// The mean mask of the training cases, stored with the weights as `baseline.mean_mask`, the same for each image.
     MeanMask,
+    /// Multinomial logistic regression on intensity and texture features ([`crate::plain::features`]).
+    LogisticTexture,
+    /// Otsu's threshold inside the crop, the bright part at the click, holes filled.
+    OtsuClick,
+    /// The mean of the training labels on the network's grid.
+    AtlasMean,
+    /// The better of bicubic enlargement and non-local means before it.
+    BicubicOrNonLocalMeans,
+    /// The noisy image as reconstructed by filtered back-projection, or its non-local means, whichever is better.
+    FilteredBackProjection,
+    /// The mean of the slices.
+    SlabMean,
+    /// The residual of a reconstruction from principal components of normal images.
+    PrincipalComponents,
+    /// The brightest blob inside the head.
+    BrightestBlob,
 }
 
 impl Card {
@@ -486,6 +536,7 @@ impl Card {
             data: None,
             metrics: BTreeMap::new(),
             baseline: None,
+            atlas: None,
             notes: BTreeMap::new(),
         }
     }
@@ -524,6 +575,8 @@ pub(crate) mod tests {
                 credit: "y".into(),
                 split: SplitSpec { seed: 1, validation: 0.2, test: 0.3 },
                 minimum_pair_score: 0.7,
+                only_class: None,
+                degrade: None,
                 counts: None,
             }),
             metrics: BTreeMap::from([("dice".into(), Interval { value: 0.9, low: 0.8, high: 0.95 })]),

@@ -55,6 +55,10 @@ pub struct InputSpec {
     /// Part (0 to below 1) of a window that the next one covers again, where a volume is larger than the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_overlap: Option<f64>,
+    /// Whether the reader clicks: the input is a window of rows x columns image pixels round the click, and a second
+    /// channel tells where it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub click: bool,
 }
 
 fn one() -> usize {
@@ -198,6 +202,7 @@ impl InputSpec {
             spacing_mm: None,
             orientation: None,
             window_overlap: None,
+            click: false,
         }
     }
 

@@ -22,6 +22,71 @@ pub fn read(path: &Path) -> Result<Array> {
 }
 
 fn parse(bytes: &[u8]) -> std::result::Result<Array, String> {
+    let (kind, shape, data) =
+        open(bytes, |kind| if ["<f4", "<f8"].contains(&kind) { kind[2..].parse().ok() } else { None })?;
+    let values = if kind == "<f4" {
+        data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    } else {
+        data.chunks_exact(8)
+            .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
+            .collect()
+    };
+    Ok(Array { shape, values })
+}
+
+/// Numbers or texts of a data set's array.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    I16(Vec<i16>),
+    U8(Vec<u8>),
+    F32(Vec<f32>),
+    Text(Vec<String>),
+}
+
+impl Values {
+    pub(crate) fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Self::I16(v) => v.iter().map(|v| f64::from(*v)).collect(),
+            Self::U8(v) => v.iter().map(|v| f64::from(*v)).collect(),
+            Self::F32(v) => v.iter().map(|v| f64::from(*v)).collect(),
+            Self::Text(v) => v.iter().map(|v| v.parse().unwrap_or(f64::NAN)).collect(),
+        }
+    }
+
+    pub(crate) fn to_text(&self) -> Vec<String> {
+        match self {
+            Self::Text(v) => v.clone(),
+            other => other.to_f64().into_iter().map(|v| v.to_string()).collect(),
+        }
+    }
+}
+
+/// An array of `<i2`, `|u1`, `<f4` or texts (`<U`) with its shape.
+pub(crate) fn parse_any(bytes: &[u8]) -> std::result::Result<(Vec<usize>, Values), String> {
+    let width = |kind: &str| match kind {
+        "<i2" => Some(2),
+        "|u1" => Some(1),
+        "<f4" => Some(4),
+        _ => kind.strip_prefix("<U").and_then(|n| n.parse::<usize>().ok()).map(|n| 4 * n.min(1024)),
+    };
+    let (kind, shape, data) = open(bytes, width)?;
+    let values = match kind {
+        "<i2" => Values::I16(data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()),
+        "|u1" => Values::U8(data.to_vec()),
+        "<f4" => Values::F32(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
+        _ => {
+            let text = |cell: &[u8]| -> String {
+                let points = cell.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+                points.take_while(|p| *p != 0).filter_map(char::from_u32).collect()
+            };
+            Values::Text(data.chunks_exact(width(kind).unwrap_or(4).max(4)).map(text).collect())
+        }
+    };
+    Ok((shape, values))
+}
+
+/// Number type, shape and bytes of an array whose type `width` knows.
+fn open(bytes: &[u8], width: impl Fn(&str) -> Option<usize>) -> std::result::Result<(&str, Vec<usize>, &[u8]), String> {
     let none = "it is no .npy file";
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or(none)?;
     let (length, at) = match rest.first() {
@@ -34,12 +99,8 @@ fn parse(bytes: &[u8]) -> std::result::Result<Array, String> {
     let data = &rest[at + length..];
     let header = std::str::from_utf8(header).map_err(|_| none)?;
     let after = |key: &str| header.split_once(key).map(|(_, rest)| rest.trim_start_matches(['\'', '"', ':', ' ']));
-    let kind = after("descr").ok_or(none)?;
-    let width = match kind.get(..3) {
-        Some("<f4") => 4,
-        Some("<f8") => 8,
-        _ => return Err("its numbers are not f32 (<f4)".into()),
-    };
+    let kind = after("descr").and_then(|k| k.split(['\'', '"']).next()).ok_or(none)?;
+    let width = width(kind).ok_or("its numbers are not f32 (<f4)")?;
     if after("fortran_order").is_none_or(|v| !v.starts_with("False")) {
         return Err("it is in Fortran order; save a copy in C order".into());
     }
@@ -54,14 +115,7 @@ fn parse(bytes: &[u8]) -> std::result::Result<Array, String> {
     if bytes != Some(data.len()) {
         return Err(format!("its header speaks of the shape {shape:?}, but {} bytes follow", data.len()));
     }
-    let values = if width == 4 {
-        data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-    } else {
-        data.chunks_exact(8)
-            .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
-            .collect()
-    };
-    Ok(Array { shape, values })
+    Ok((kind, shape, data))
 }
 
 /// An array of f32 as a file's bytes.

@@ -85,7 +85,7 @@ impl Model {
     pub(crate) fn from_tensors(card: Card, tensors: crate::arch::Tensors) -> Result<Self> {
         weights::check(&card.id, &tensors, &card.architecture.shapes())?;
         let network = card.architecture.build(&tensors)?;
-        let extras = tensors.into_iter().filter(|(name, _)| name.starts_with(weights::BASELINE_PREFIX)).collect();
+        let extras = tensors.into_iter().filter(|(name, _)| weights::is_extra(name)).collect();
         Ok(Self { card, network, extras })
     }
 
@@ -96,6 +96,22 @@ impl Model {
 
     pub(crate) fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Tensors of the plain method.
+    pub(crate) fn extras(&self) -> &crate::arch::Tensors {
+        &self.extras
+    }
+
+    /// Whether [`Model::segment`] is the way to its masks: a network of one grey channel on a squeezed image, each label
+    /// for itself.
+    #[must_use]
+    pub fn segments_plainly(&self) -> bool {
+        let card = &self.card;
+        let one = card.architecture.takes() == crate::arch::Takes::Plane(1) && !card.input.click;
+        let input = card.input.resize == crate::card::Resize::Squeeze
+            && card.input.intensity == crate::card::Intensity::Standardise;
+        one && input && card.task == Task::Segmentation && card.post.activation == crate::card::Activation::Sigmoid
     }
 
     /// Number of the network's parameters.

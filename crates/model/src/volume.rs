@@ -20,16 +20,16 @@ pub struct VolumeAnswer {
 }
 
 /// The network's grid over a volume.
-struct Grid {
+pub(crate) struct Grid {
     /// Index 0, 1 and 2 of the network's input.
-    dims: [usize; 3],
+    pub(crate) dims: [usize; 3],
     /// Voxel of the volume per step along each of these, and of index 0, 0, 0: columns, rows, slices.
     origin: [f64; 3],
     steps: [[f64; 3]; 3],
 }
 
 impl Grid {
-    fn of(card: &Card, volume: &Volume) -> Result<Self> {
+    pub(crate) fn of(card: &Card, volume: &Volume) -> Result<Self> {
         let geometry = volume.geometry();
         let spec = &card.input;
         let axes = spec.orientation.as_deref().unwrap_or("IPL");
@@ -90,12 +90,12 @@ impl Grid {
         Ok(Self { dims, origin, steps })
     }
 
-    fn voxel(&self, i: [f64; 3]) -> [f64; 3] {
+    pub(crate) fn voxel(&self, i: [f64; 3]) -> [f64; 3] {
         [0, 1, 2].map(|a| self.origin[a] + (0..3).map(|k| i[k] * self.steps[k][a]).sum::<f64>())
     }
 
     /// The volume at the grid, trilinear; 0 outside.
-    fn sample(&self, volume: &Volume) -> Vec<f32> {
+    pub(crate) fn sample(&self, volume: &Volume) -> Vec<f32> {
         let [_, rows, columns] = self.dims;
         let dims = volume.geometry().dims();
         let mut out = vec![0f32; self.dims.iter().product()];
@@ -153,6 +153,33 @@ impl Model {
         stage("masks");
         (cx.progress)(1.0, "Done");
         Ok(VolumeAnswer { masks, timings_ms })
+    }
+
+    /// The card's atlas (`baseline.atlas`) laid over a volume: what the plain method says.
+    ///
+    /// # Errors
+    /// [`Error::Card`] where the weights hold none.
+    pub(crate) fn atlas_volume(&self, volume: &Volume) -> Result<VolumeAnswer> {
+        let absent = || Error::Card { id: self.card().id.clone(), reason: "its weights lack the atlas".into() };
+        let atlas = self.extras().get("baseline.atlas").ok_or_else(absent)?;
+        let (k, d, h, w) = atlas.dims4()?;
+        let grid = Grid::of(self.card(), volume)?;
+        let values: Vec<f32> = atlas.flatten_all()?.to_vec1()?;
+        let size = d * h * w;
+        // The atlas in the middle of a larger grid.
+        let labels: Vec<u16> = (0..grid.dims.iter().product())
+            .map(|i: usize| {
+                let at = [i / (grid.dims[1] * grid.dims[2]), i / grid.dims[2] % grid.dims[1], i % grid.dims[2]];
+                let own = [d, h, w];
+                let place = [0, 1, 2].map(|a| at[a] as i64 - (grid.dims[a] / 2) as i64 + (own[a] / 2) as i64);
+                if (0..3).any(|a| place[a] < 0 || place[a] >= own[a] as i64) {
+                    return 0;
+                }
+                let v = (place[0] as usize * h + place[1] as usize) * w + place[2] as usize;
+                (1..k).fold(0, |best, l| if values[l * size + v] > values[best * size + v] { l } else { best }) as u16
+            })
+            .collect();
+        Ok(VolumeAnswer { masks: masks(self.card(), &grid, &labels, volume), timings_ms: Vec::new() })
     }
 
     fn whole(&self, values: Vec<f32>, [d, h, w]: [usize; 3], cx: &RunCx<'_>) -> Result<Vec<u16>> {

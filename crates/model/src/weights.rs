@@ -11,6 +11,13 @@ use std::path::Path;
 
 /// Tensors whose names begin so belong to the card's plain method, not to the network.
 pub(crate) const BASELINE_PREFIX: &str = "baseline.";
+/// And so those of the gate for images of another kind.
+pub(crate) const GATE_PREFIX: &str = "gate.";
+
+/// Whether a tensor is none of the network's.
+pub(crate) fn is_extra(name: &str) -> bool {
+    name.starts_with(BASELINE_PREFIX) || name.starts_with(GATE_PREFIX)
+}
 
 /// Larger files are refused before they are read; no model here comes near.
 const LARGEST_WEIGHTS_BYTES: u64 = 4 << 30;
@@ -77,7 +84,7 @@ pub(crate) fn check(id: &str, tensors: &Tensors, needed: &[(String, Vec<usize>)]
             Some(_) => {}
         }
     }
-    let known = |name: &String| name.starts_with(BASELINE_PREFIX) || needed.iter().any(|(n, _)| n == name);
+    let known = |name: &String| is_extra(name) || needed.iter().any(|(n, _)| n == name);
     match tensors.keys().find(|name| !known(name)) {
         Some(tensor) => Err(Error::ExtraTensor { id: id.into(), tensor: tensor.clone() }),
         None => Ok(()),
@@ -102,31 +109,47 @@ pub(crate) fn to_bytes(tensors: &Tensors, fields: Option<HashMap<String, String>
 }
 
 /// A tensor that becomes bytes only when they are written, one at a time.
-struct Written<'a>(&'a Tensor);
+struct Written<'a> {
+    tensor: &'a Tensor,
+    half: bool,
+}
 
 impl View for Written<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        if self.half { Dtype::F16 } else { Dtype::F32 }
     }
 
     fn shape(&self) -> &[usize] {
-        self.0.dims()
+        self.tensor.dims()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
         // f32 on the CPU, checked by the caller; an empty answer would be found by the length check of the writer.
-        let values: Vec<f32> = self.0.flatten_all().and_then(|t| t.to_vec1()).unwrap_or_default();
+        let flat = self.tensor.flatten_all();
+        if self.half {
+            let half = flat.and_then(|t| t.to_dtype(candle_core::DType::F16));
+            let bits: Vec<half::f16> = half.and_then(|t| t.to_vec1()).unwrap_or_default();
+            return Cow::Owned(bits.iter().flat_map(|v| v.to_le_bytes()).collect());
+        }
+        let values: Vec<f32> = flat.and_then(|t| t.to_vec1()).unwrap_or_default();
         Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
     }
 
     fn data_len(&self) -> usize {
-        4 * self.0.elem_count()
+        (if self.half { 2 } else { 4 }) * self.tensor.elem_count()
     }
 }
 
 /// Writes a safetensors file and says its SHA-256.
 pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
-    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), Written(tensor)));
+    write_as(path, tensors, false)
+}
+
+/// As [`write`]; where `half`, matrices and kernels as f16. Biases, norms and statistics stay f32: they are few, and a
+/// variance of 1e-6 is none any more in f16.
+pub(crate) fn write_as(path: &Path, tensors: &Tensors, half: bool) -> Result<String> {
+    let views =
+        tensors.iter().map(|(name, tensor)| (name.as_str(), Written { tensor, half: half && tensor.rank() > 1 }));
     let part = path.with_extension("part");
     let written = safetensors::serialize_to_file(views, None, &part).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(e) => Error::write(path)(e),

@@ -10,27 +10,24 @@ use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::{Opener, Series, Stack, Study};
 use lightbox_model::arch::Takes;
 use lightbox_model::card::Candidate;
+use lightbox_model::explain::Method;
 use lightbox_model::{Card, GreyImage, Model, RunCx, SegmentOptions, npy};
 use serde_json::{Value, json};
 
-use super::{answer, images, index, nothing_found, refusal, train};
+use super::{answer, images, index, nothing_found, refusal, train, trusted};
 use crate::args;
 use crate::output;
 
 pub(super) fn run(args: &args::Infer) -> Result<(), String> {
-    for (given, name) in [
-        (args.explain.is_some(), "--explain"),
-        (args.uncertainty.is_some(), "--uncertainty"),
-        (!args.point.is_empty(), "--point"),
-    ] {
-        if given {
-            return Err(format!("`{name}` is not built yet."));
-        }
-    }
     let model = train::model(&args.model)?;
+    let extras = [args.explain.is_some(), args.uncertainty.is_some(), !args.point.is_empty()];
     if args.raw {
+        if extras.contains(&true) {
+            return Err("--raw runs the network alone: leave out --explain, --uncertainty and --point".to_owned());
+        }
         return raw(args, &model);
     }
+    let ask = Ask::of(args, &model)?;
     if let Takes::Latent(_) = model.card().architecture.takes() {
         let reason = "makes images of noise and reads none; give it noise as .npy with --raw";
         return Err(format!("'{}' {reason}", model.card().id));
@@ -39,7 +36,7 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), args.out.display()))?;
     let mut run =
-        Run { model: &model, out: &args.out, opener: Opener::default(), inputs: Vec::new(), timings: Vec::new() };
+        Run { model: &model, ask: &ask, out: &args.out, opener: Opener::default(), inputs: Vec::new(), timings: Vec::new() };
     let mut failed: Vec<String> = Vec::new();
     let total: usize =
         index.studies.iter().flat_map(|s| &s.series).flat_map(|s| &s.stacks).map(|k| k.frames.len()).sum();
@@ -61,7 +58,7 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
                     }
                     continue;
                 }
-                if stack.is_volume && !notes.is_empty() {
+                if stack.is_volume && !notes.is_empty() && !model.card().input.click {
                     failed.push(format!(
                         "the model reads single images, not a volume like this one. {}",
                         notes.join(" ")
@@ -69,10 +66,19 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
                     continue;
                 }
                 for n in 0..stack.frames.len() {
+                    let points = ask.points_on(n);
+                    if model.card().input.click && points.is_empty() {
+                        continue;
+                    }
                     output::progress(run.inputs.len() as f32 / total.max(1) as f32, &model.card().name);
-                    // The network that is trained here knows sides of the body; the others take any card.
-                    let trained_here = model.card().architecture.name() == "unet2d";
-                    let done = if trained_here { run.one(stack, n, &notes) } else { run.any(stack, n, &notes) };
+                    let done = if model.card().input.click {
+                        points.iter().try_for_each(|point| run.clicked(stack, n, *point, &notes))
+                    } else if model.segments_plainly() {
+                        // These know sides of the body; the others take any card.
+                        run.one(stack, n, &notes)
+                    } else {
+                        run.any(stack, n, &notes)
+                    };
                     if let Err(why) = done {
                         failed.push(why);
                     }
@@ -159,9 +165,59 @@ fn objections(card: &Card, study: &Study, series: &Series) -> Vec<String> {
     })
 }
 
+/// What is asked for beside the answer.
+struct Ask {
+    explain: Option<Method>,
+    uncertainty: bool,
+    /// x, y and, where told, the number of the slice.
+    points: Vec<([f64; 2], Option<usize>)>,
+}
+
+impl Ask {
+    fn of(args: &args::Infer, model: &Model) -> Result<Self, String> {
+        let card = model.card();
+        let is_classifier = card.task == lightbox_model::card::Task::Classification;
+        if args.explain.is_some() && !is_classifier {
+            return Err(format!("--explain is for classifiers; '{}' is a model of {}", card.id, card.task.name()));
+        }
+        if args.uncertainty.is_some() && !is_classifier && !model.segments_plainly() {
+            return Err(format!("--uncertainty is for classes and for masks on single images, not for '{}'", card.id));
+        }
+        if args.point.is_empty() == card.input.click {
+            return Err(if card.input.click {
+                format!("'{}' outlines what is clicked: give at least one --point X,Y", card.id)
+            } else {
+                format!("--point is for models that take a click, '{}' takes none", card.id)
+            });
+        }
+        let points = args.point.iter().map(|text| {
+            let wrong = || format!("a point is X,Y or X,Y,SLICE in pixels, not '{text}'");
+            let fields: Vec<&str> = text.split(',').map(str::trim).collect();
+            let number = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).filter(|v| v.is_finite());
+            let (x, y) = (number(0).ok_or_else(wrong)?, number(1).ok_or_else(wrong)?);
+            let slice = match fields.get(2) {
+                None => None,
+                Some(slice) => Some(slice.parse::<usize>().map_err(|_| wrong())?),
+            };
+            if fields.len() > 3 { Err(wrong()) } else { Ok(([x, y], slice)) }
+        });
+        Ok(Self {
+            explain: args.explain.as_deref().and_then(Method::parse),
+            uncertainty: args.uncertainty.is_some(),
+            points: points.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The points on slice `n`; one without a slice is on the first.
+    fn points_on(&self, n: usize) -> Vec<[f64; 2]> {
+        self.points.iter().filter(|(_, slice)| slice.unwrap_or(0) == n).map(|(p, _)| *p).collect()
+    }
+}
+
 /// A run over many images.
 struct Run<'a> {
     model: &'a Model,
+    ask: &'a Ask,
     out: &'a Path,
     opener: Opener,
     inputs: Vec<Value>,
@@ -200,6 +256,24 @@ impl Run<'_> {
         let number = self.inputs.len();
         let (mut value, timings) = answer::plane(self.model, &picture, stack.pixel_spacing_mm, self.out, number)?;
         self.spent(&timings);
+        if let Some(gate) = self.model.card().atlas.as_ref().and_then(|a| a.gate.as_ref()) {
+            let score = self.model.ood_score(&picture, &RunCx::silent()).map_err(|e| e.to_string())?;
+            if let Some(score) = score {
+                if score > gate.threshold {
+                    notes.push(format!(
+                        "This image is unlike those that the model was trained on ({score:.2}, the card's limit is {:.2}).",
+                        gate.threshold
+                    ));
+                }
+                value["out_of_distribution"] = json!({"score": score, "threshold": gate.threshold});
+            }
+        }
+        if let Some(method) = self.ask.explain {
+            value["explain"] = trusted::explain(self.model, &picture, method, self.out, number)?;
+        }
+        if self.ask.uncertainty {
+            value["uncertainty"] = trusted::classes(self.model, &picture)?;
+        }
         value["path"] = json!(frame_ref.source.to_string());
         value["frame"] = json!(frame_ref.frame);
         value["notes"] = json!(notes);
@@ -207,9 +281,25 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// One click: its outline into a file, its line into the results.
+    fn clicked(&mut self, stack: &Stack, n: usize, point: [f64; 2], objections: &[String]) -> Result<(), String> {
+        let frame_ref = &stack.frames[n];
+        let decoded = self.opener.decode(frame_ref).map_err(|e| e.to_string())?;
+        let values = decoded.frame.values_as_seen(decoded.inverted);
+        let (columns, rows) = (decoded.frame.columns(), decoded.frame.rows());
+        let image = GreyImage { columns, rows, values, spacing_mm: stack.pixel_spacing_mm };
+        let number = self.inputs.len();
+        let mut value = trusted::click(self.model, &image, point, self.out, number)?;
+        value["path"] = json!(frame_ref.source.to_string());
+        value["frame"] = json!(frame_ref.frame);
+        value["notes"] = json!(objections);
+        self.inputs.push(value);
+        Ok(())
+    }
+
     /// One image: its masks into files, its line into the results.
     fn one(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
-        let Self { model, out, opener, inputs, timings } = self;
+        let Self { model, ask, out, opener, inputs, timings } = self;
         let number = inputs.len();
         let frame_ref = &stack.frames[n];
         let decoded = opener.decode(frame_ref).map_err(|e| e.to_string())?;
@@ -249,6 +339,9 @@ impl Run<'_> {
         }
         let mut value =
             json!({"path": frame_ref.source.to_string(), "frame": frame_ref.frame, "masks": masks, "notes": notes});
+        if ask.uncertainty {
+            value["uncertainty"] = trusted::mask(model, &image, out, number)?;
+        }
         segments.retain(|s| s.mask.count() > 0);
         if !frame_ref.sop_instance_uid.is_empty() && !segments.is_empty() {
             let file = format!("{number:04}_seg.dcm");

@@ -12,6 +12,7 @@ mod models;
 mod report;
 mod seg;
 mod train;
+mod trusted;
 mod window;
 
 use std::ops::ControlFlow;

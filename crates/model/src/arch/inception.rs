@@ -386,4 +386,8 @@ impl Net for Inception {
         pass.tap("features", &x)?;
         Ok(Output::Logits(self.fc.forward(&ops::global_average(&x)?)?))
     }
+
+    fn head(&self, features: &Tensor) -> Option<Result<Tensor>> {
+        Some(ops::global_average(features).and_then(|x| self.fc.forward(&x)))
+    }
 }

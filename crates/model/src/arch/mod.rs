@@ -11,6 +11,7 @@ pub mod meshnet;
 pub mod monai;
 pub mod net;
 pub mod params;
+pub mod residual;
 pub mod resnet;
 pub mod resnet_ae;
 pub mod unet;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 pub use net::{Detections, Net, Output, Pass};
-pub use params::{Params, Shapes};
+pub use params::{BatchStatistics, Params, Shapes};
 pub use unet::{UNet, UNetConfig};
 
 /// Tensors by name.
@@ -54,6 +55,8 @@ pub enum Architecture {
     UnetPlane(unet_plane::PlaneUNetConfig),
     /// [`autoencoder`].
     Autoencoder(autoencoder::AutoencoderConfig),
+    /// [`residual`].
+    ResidualCnn(residual::ResidualConfig),
     /// [`meshnet`].
     Meshnet(meshnet::MeshNetConfig),
     /// MONAI's UNet, [`monai`].
@@ -125,6 +128,7 @@ impl Architecture {
             Self::FcnResnet(_) => "fcn-resnet",
             Self::UnetPlane(_) => "unet-plane",
             Self::Autoencoder(_) => "autoencoder",
+            Self::ResidualCnn(_) => "residual-cnn",
             Self::Meshnet(_) => "meshnet",
             Self::MonaiUnet(_) => "monai-unet",
             Self::Segresnet(_) => "segresnet",
@@ -156,6 +160,7 @@ impl Architecture {
             Self::FcnResnet(c) => Takes::Plane(c.inputs),
             Self::UnetPlane(c) => Takes::Plane(c.inputs),
             Self::Autoencoder(c) => Takes::Plane(c.inputs),
+            Self::ResidualCnn(c) => Takes::Plane(c.inputs),
             Self::Meshnet(_) => Takes::Volume(1),
             Self::MonaiUnet(c) => nd(c.dims, c.inputs),
             Self::Segresnet(c) => nd(c.dims, c.inputs),
@@ -186,6 +191,7 @@ impl Architecture {
                 autoencoder::Gives::Masks => Answer::Masks,
                 autoencoder::Gives::Image => Answer::Image,
             },
+            Self::ResidualCnn(_) => Answer::Image,
             Self::FasterRcnn(_) | Self::MaskRcnn(_) | Self::Ssd300(_) | Self::SsdLight(_) => Answer::Boxes,
             Self::FastRcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
@@ -222,6 +228,7 @@ impl Architecture {
             Self::SsdLight(c) => c.outputs,
             Self::Darknet(c) => c.outputs,
             Self::Yolox(c) => c.outputs,
+            Self::ResidualCnn(_) => 0,
             Self::DcganDiscriminator(_) | Self::SrganDiscriminator(_) => 1,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => 0,
             Self::SrganGenerator(_) | Self::MonaiGenerator(_) => 0,
@@ -239,6 +246,7 @@ impl Architecture {
             Self::FcnResnet(c) => c.check(),
             Self::UnetPlane(c) => c.check(rows, columns),
             Self::Autoencoder(c) => c.check(rows, columns),
+            Self::ResidualCnn(c) => c.check(),
             Self::Meshnet(c) => c.check(),
             Self::MonaiUnet(c) => c.check(),
             Self::Segresnet(c) => c.check(),
@@ -274,6 +282,7 @@ impl Architecture {
             Self::FcnResnet(c) => Box::new(fcn::Fcn::new(p, c)?),
             Self::UnetPlane(c) => Box::new(unet_plane::PlaneUNet::new(p, c)?),
             Self::Autoencoder(c) => Box::new(autoencoder::Autoencoder::new(p, c)?),
+            Self::ResidualCnn(c) => Box::new(residual::Residual::new(p, c)?),
             Self::Meshnet(c) => Box::new(meshnet::MeshNet::new(p, c)?),
             Self::MonaiUnet(c) => Box::new(monai::UNet::new(p, c)?),
             Self::Segresnet(c) => Box::new(monai::SegResNet::new(p, c)?),
@@ -296,6 +305,15 @@ impl Architecture {
             Self::SrganDiscriminator(c) => Box::new(gan::SrganDiscriminator::new(p, c)?),
             Self::MonaiGenerator(c) => Box::new(monai::Generator::new(p, c)?),
         })
+    }
+
+    /// What a bias of this name starts from in a training.
+    pub(crate) fn initial_bias(&self, name: &str) -> f32 {
+        match self {
+            // One cell in a hundred holds something (Lin et al. 2017): without it the empty cells drown the others.
+            Self::Yolox(_) if name.contains("cls_preds") || name.contains("obj_preds") => -4.595,
+            _ => 0.0,
+        }
     }
 
     /// Sets what a file's names decide and the card left open.
@@ -345,6 +363,14 @@ impl Architecture {
         self.shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     }
 
+    /// Makes the network from tensors under training; `statistics` gets what its batch norms saw.
+    pub(crate) fn build_for_training(&self, tensors: &Tensors, statistics: &BatchStatistics) -> Result<Network> {
+        Ok(match self {
+            Self::Unet2d(config) => Network::Unet2d(UNet::new(config, tensors)?),
+            _ => Network::Other(self.net(&Params::training(tensors, statistics))?),
+        })
+    }
+
     /// Makes the network from tensors whose names and shapes were checked.
     pub(crate) fn build(&self, tensors: &Tensors) -> Result<Network> {
         Ok(match self {
@@ -367,6 +393,28 @@ impl Network {
         match self.run(x, &mut Pass::new(*cx))? {
             Output::Logits(t) | Output::Masks(t) | Output::Image(t) => Ok(t),
             Output::Boxes(_) => Err(Error::Image { reason: "the model finds boxes, not masks".into() }),
+        }
+    }
+
+    /// The classes' numbers from the activation `features`.
+    pub(crate) fn head(&self, features: &Tensor) -> Option<Result<Tensor>> {
+        match self {
+            Self::Unet2d(_) => None,
+            Self::Other(net) => net.head(features),
+        }
+    }
+
+    /// What a detector under training is off by; boxes in pixels of the input with the number of their label.
+    pub(crate) fn detection_loss(
+        &self,
+        x: &Tensor,
+        boxes: &[Vec<([f32; 4], usize)>],
+        cx: &RunCx<'_>,
+    ) -> Result<Tensor> {
+        let refused = || Error::Recipe { reason: "this detector cannot be trained here".into() };
+        match self {
+            Self::Unet2d(_) => Err(refused()),
+            Self::Other(net) => net.detection_loss(x, boxes, &mut Pass::new(*cx)).unwrap_or_else(|| Err(refused())),
         }
     }
 

@@ -90,6 +90,23 @@ pub trait Net: Send + Sync {
     /// [`Error::Cancelled`] between two layers, [`Error::Tensor`] for an input of a wrong shape.
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output>;
 
+    /// The classes' numbers from the activation `features`, where the network has one to tell them from.
+    fn head(&self, _features: &Tensor) -> Option<Result<Tensor>> {
+        None
+    }
+
+    /// What a detector under training is off by, a scalar; `None` where it is not trained here.
+    ///
+    /// `boxes`: of each image of the batch, in pixels of the input, with the number of their label.
+    fn detection_loss(
+        &self,
+        _x: &Tensor,
+        _boxes: &[Vec<([f32; 4], usize)>],
+        _pass: &mut Pass<'_>,
+    ) -> Option<Result<Tensor>> {
+        None
+    }
+
     /// The number of the largest label in each voxel, where that needs less memory than [`Net::forward`].
     fn labels(&self, _x: &Tensor, _pass: &mut Pass<'_>) -> Option<Result<Vec<u16>>> {
         None

@@ -76,7 +76,7 @@ impl Block {
             Some(conv) => conv.forward(x)?,
             None => x.clone(),
         };
-        Ok((y + skip)?.relu()?)
+        Act::Relu.apply(&(y + skip)?)
     }
 }
 
@@ -197,5 +197,9 @@ impl Net for ResNet {
         let last = maps.last().unwrap_or(x);
         pass.tap("features", last)?;
         Ok(Output::Logits(self.fc.forward(&ops::global_average(last)?)?))
+    }
+
+    fn head(&self, features: &Tensor) -> Option<Result<Tensor>> {
+        Some(ops::global_average(features).and_then(|x| self.fc.forward(&x)))
     }
 }

@@ -106,15 +106,25 @@ impl Net for Vgg {
             pass.tap(&format!("stage{}", s + 1), &x)?;
         }
         pass.tap("features", &x)?;
-        let mut x = ops::adaptive_average(&x, 7, 7)?.flatten_from(1)?;
+        pass.step()?;
+        Ok(Output::Logits(self.classify(&x)?))
+    }
+
+    fn head(&self, features: &Tensor) -> Option<Result<Tensor>> {
+        Some(self.classify(features))
+    }
+}
+
+impl Vgg {
+    fn classify(&self, features: &Tensor) -> Result<Tensor> {
+        let mut x = ops::adaptive_average(features, 7, 7)?.flatten_from(1)?;
         for (i, layer) in self.classifier.iter().enumerate() {
-            pass.step()?;
             x = layer.forward(&x)?;
             if i < 2 {
-                x = x.relu()?;
+                x = Act::Relu.apply(&x)?;
             }
         }
-        Ok(Output::Logits(x))
+        Ok(x)
     }
 }
 

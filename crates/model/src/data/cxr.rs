@@ -1,5 +1,6 @@
 //! Chest X-rays with lung masks: images of Kermany 2018, masks of V7 Labs, paired by `lungmask_pairs.csv`.
 
+use super::case::{Case, Item, Pixels, Set, Truth};
 use super::files::FileSet;
 use crate::image::GreyImage;
 use crate::{Error, Result};
@@ -87,6 +88,7 @@ pub struct LungSet {
     masks: FileSet,
     /// Sorted by the image's path.
     pub pairs: Vec<Pair>,
+    items: Vec<Item>,
 }
 
 impl LungSet {
@@ -126,7 +128,9 @@ impl LungSet {
         if pairs.is_empty() {
             return Err(fail(format!("no image in {} has a mask", dir.display())));
         }
-        Ok(Self { images, masks, pairs })
+        let item = |p: &Pair| Item { name: p.image.clone(), person: p.person.clone(), class: None, score: p.score };
+        let items = pairs.iter().map(item).collect();
+        Ok(Self { images, masks, pairs, items })
     }
 
     /// Reads the pixels of some pairs, in their order; about 100 KB a case.
@@ -141,8 +145,8 @@ impl LungSet {
                 chunk
                     .iter()
                     .map(|pair| {
-                        let (columns, rows, pixels) = decode(&pair.image, &images.read(&pair.image)?)?;
-                        let (mask_columns, mask_rows, mask) = decode(&pair.mask, &masks.read(&pair.mask)?)?;
+                        let (columns, rows, pixels) = decode(SET, &pair.image, &images.read(&pair.image)?)?;
+                        let (mask_columns, mask_rows, mask) = decode(SET, &pair.mask, &masks.read(&pair.mask)?)?;
                         if (columns, rows) != (mask_columns, mask_rows) {
                             return Err(fail(format!(
                                 "the mask {} has {mask_columns} x {mask_rows} pixels, its image {columns} x {rows}",
@@ -157,6 +161,33 @@ impl LungSet {
             })
             .collect::<Result<Vec<_>>>()
             .map(|chunks| chunks.into_iter().flatten().collect())
+    }
+}
+
+impl Set for LungSet {
+    fn name(&self) -> &'static str {
+        SET
+    }
+
+    fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    fn classes(&self) -> &'static [&'static str] {
+        &["Lungs"]
+    }
+
+    fn load(&self, which: &[usize]) -> Result<Vec<Case>> {
+        let pairs: Vec<&Pair> = which.iter().map(|i| &self.pairs[*i]).collect();
+        let cases = Self::load(self, &pairs)?.into_iter().map(|case| Case {
+            name: case.name,
+            person: case.person,
+            size: [1, case.rows, case.columns],
+            pixels: Pixels::U8(case.pixels),
+            truth: Truth::Labels(case.mask.into_iter().map(u8::from).collect()),
+            affine_lps: None,
+        });
+        Ok(cases.collect())
     }
 }
 
@@ -198,8 +229,10 @@ fn parse_pairs(text: &str) -> Result<Vec<Pair>> {
 }
 
 /// `(columns, rows, 8-bit grey)`.
-fn decode(name: &str, bytes: &[u8]) -> Result<(usize, usize, Vec<u8>)> {
-    let image = image::load_from_memory(bytes).map_err(|e| fail(format!("{name} is not readable: {e}")))?.into_luma8();
+pub(super) fn decode(set: &str, name: &str, bytes: &[u8]) -> Result<(usize, usize, Vec<u8>)> {
+    let unreadable =
+        |e: image::ImageError| Error::Data { set: set.into(), reason: format!("{name} is not readable: {e}") };
+    let image = image::load_from_memory(bytes).map_err(unreadable)?.into_luma8();
     Ok((image.width() as usize, image.height() as usize, image.into_raw()))
 }
 

@@ -23,11 +23,11 @@ pub struct FileSet {
     places: BTreeMap<String, Place>,
 }
 
-/// The part of a path from its `train` or `test` folder on, with `/`.
-fn key(path: &str) -> Option<String> {
+/// The part of a path from its `train` or `test` folder on, with `/`; or from one of other folders on.
+fn key(path: &str, folders: &[&str]) -> Option<String> {
     let parts: Vec<&str> = path.split(['/', '\\']).filter(|p| !p.is_empty() && *p != ".").collect();
     // The last such folder counts: a set may itself lie in a folder called "test".
-    let start = parts[..parts.len().saturating_sub(1)].iter().rposition(|p| matches!(*p, "train" | "test"))?;
+    let start = parts[..parts.len().saturating_sub(1)].iter().rposition(|p| folders.contains(p))?;
     Some(parts[start..].join("/"))
 }
 
@@ -38,6 +38,14 @@ impl FileSet {
     /// # Errors
     /// [`Error::Read`] for an unreadable folder, [`Error::Data`] for a damaged ZIP.
     pub fn open(dir: &Path, stem: &str) -> Result<Self> {
+        Self::open_under(dir, stem, &["train", "test"])
+    }
+
+    /// As [`FileSet::open`] for what lies under other folders than `train/` or `test/`; names begin with these.
+    ///
+    /// # Errors
+    /// As [`FileSet::open`].
+    pub fn open_under(dir: &Path, stem: &str, folders: &[&str]) -> Result<Self> {
         let mut set = Self { archives: Vec::new(), places: BTreeMap::new() };
         let mut entries: Vec<PathBuf> = std::fs::read_dir(dir)
             .map_err(Error::read(dir))?
@@ -47,34 +55,36 @@ impl FileSet {
         entries.sort();
         for path in entries {
             if path.is_dir() {
-                set.add_folder(&path, &path, 0)?;
+                set.add_folder(&path, &path, folders, 0)?;
             } else if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) {
-                set.add_archive(path, stem)?;
+                set.add_archive(path, stem, folders)?;
             }
         }
         Ok(set)
     }
 
-    fn add_folder(&mut self, base: &Path, dir: &Path, depth: usize) -> Result<()> {
+    fn add_folder(&mut self, base: &Path, dir: &Path, folders: &[&str], depth: usize) -> Result<()> {
         for entry in std::fs::read_dir(dir).map_err(Error::read(dir))? {
             let path = entry.map_err(Error::read(dir))?.path();
             if path.is_dir() {
                 // Deeper than any set; also ends a loop of links.
                 if depth < 8 {
-                    self.add_folder(base, &path, depth + 1)?;
+                    self.add_folder(base, &path, folders, depth + 1)?;
                 }
-            } else if let Some(key) = path.strip_prefix(base).ok().and_then(|p| p.to_str()).and_then(key) {
+            } else if let Some(key) =
+                path.strip_prefix(base).ok().and_then(|p| p.to_str()).and_then(|p| key(p, folders))
+            {
                 self.places.insert(key, Place::File(path));
             }
         }
         Ok(())
     }
 
-    fn add_archive(&mut self, path: PathBuf, stem: &str) -> Result<()> {
+    fn add_archive(&mut self, path: PathBuf, stem: &str, folders: &[&str]) -> Result<()> {
         let zip = open_archive(&path, stem)?;
         let archive = self.archives.len();
         for index in 0..zip.len() {
-            if let Some(key) = zip.name_for_index(index).and_then(|name| key(&name.ok()?)) {
+            if let Some(key) = zip.name_for_index(index).and_then(|name| key(&name.ok()?, folders)) {
                 self.places.insert(key, Place::Member { archive, index });
             }
         }

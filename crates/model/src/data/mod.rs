@@ -1,9 +1,17 @@
 //! Data sets on disk: where a set's files lie, who is on them, and the split by person.
 
+pub mod case;
+pub mod chest_ct;
 pub mod cxr;
 pub mod files;
+pub mod hippocampus;
+mod nifti;
+pub mod nodules;
+pub mod pneumonia;
 pub mod split;
+pub mod tumour;
 
+pub use case::{Cache, Case, Item, Pixels, Set, Truth};
 pub use cxr::LungCase;
 pub use files::FileSet;
 pub use split::{Part, SplitSpec};

@@ -4,44 +4,66 @@
 //! never inverted, because a radiograph arrives as MONOCHROME2.
 
 use super::recipe::Augment;
-use crate::card::InputSpec;
-use crate::data::LungCase;
+use crate::card::{InputSpec, Intensity};
+use crate::data::Case;
 use crate::image::{normalise, percentiles};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-/// A network input and its target.
-pub(crate) struct Sample {
-    /// `[rows * columns]`, normalised.
-    pub(crate) image: Vec<f32>,
-    /// `[rows * columns]`, 0 to 1.
-    pub(crate) target: Vec<f32>,
+pub(crate) use crate::degrade::normal;
+
+/// The part of a case that becomes the input, before it is varied: pixel centres at whole numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) centre: [f64; 2],
+    pub(crate) size: [f64; 2],
 }
 
-/// Varies a case and brings it to the input grid.
-pub(crate) fn vary(case: &LungCase, augment: &Augment, input: &InputSpec, random: &mut StdRng) -> Sample {
+impl Window {
+    /// All of it.
+    pub(crate) fn whole(case: &Case) -> Self {
+        let [_, rows, columns] = case.size;
+        let (w, h) = (columns as f64, rows as f64);
+        Self { centre: [(w - 1.0) / 2.0, (h - 1.0) / 2.0], size: [w, h] }
+    }
+}
+
+/// Varies a case and brings it to the input grid: image, target (empty without marks), and the way that was taken.
+///
+/// `marks`: numbers of `[rows * columns]` and what 1 of them stands for.
+pub(crate) fn vary(
+    case: &Case,
+    marks: Option<(&Vec<u8>, f32)>,
+    window: Window,
+    (augment, input): (&Augment, &InputSpec),
+    random: &mut StdRng,
+) -> (Vec<f32>, Vec<f32>, Affine) {
     let (rows, columns) = (input.rows, input.columns);
-    let source_from_target = Affine::draw(augment, case, input, random);
+    let source_from_target = Affine::draw(augment, window, input, random);
     // Outside the image: black, a grey, or the border pixel repeated.
     let fill = match random.random_range(0..4) {
         0 => Some(0.0),
         1 => Some(random.random_range(0.0..255.0f32)),
         _ => None,
     };
+    // A window inside the image sees what lies beyond it at use too.
+    let fill = if input.click { None } else { fill };
     let mut image = vec![0f32; rows * columns];
-    let mut target = vec![0f32; rows * columns];
+    let mut target = vec![0f32; if marks.is_some() { rows * columns } else { 0 }];
     for row in 0..rows {
         for column in 0..columns {
             let (mut grey, mut lung) = (0.0, 0.0);
             // Four samples a pixel: shrinking from 224 to the grid would alias otherwise.
             for (dy, dx) in [(-0.25, -0.25), (-0.25, 0.25), (0.25, -0.25), (0.25, 0.25)] {
                 let (x, y) = source_from_target.apply(column as f32 + dx, row as f32 + dy);
-                let (g, l) = sample(case, x, y, fill);
+                let (g, l) = sample(case, marks, x, y, fill);
                 grey += g;
                 lung += l;
             }
             image[row * columns + column] = grey / 4.0;
-            target[row * columns + column] = lung / 4.0;
+            if let Some((_, scale)) = marks {
+                target[row * columns + column] = lung / 4.0 * scale;
+            }
         }
     }
     let (low, high) = percentiles(&image, 0.005, 0.995);
@@ -70,18 +92,24 @@ pub(crate) fn vary(case: &LungCase, augment: &Augment, input: &InputSpec, random
         let deviation = random.random_range(0.0..0.08f32);
         image.iter_mut().for_each(|v| *v += deviation * normal(random));
     }
-    normalise(&mut image, input);
-    Sample { image, target }
+    match input.intensity {
+        Intensity::Standardise => normalise(&mut image, input),
+        Intensity::Window { to_low, to_high } | Intensity::MinMax { to_low, to_high } => {
+            image.iter_mut().for_each(|v| *v = to_low + v.clamp(0.0, 1.0) * (to_high - to_low));
+        }
+        _ => {}
+    }
+    (image, target, source_from_target)
 }
 
 /// `source = m * target + offset`, pixel centres at whole numbers.
-struct Affine {
+pub(crate) struct Affine {
     m: [[f32; 2]; 2],
     offset: [f32; 2],
 }
 
 impl Affine {
-    fn draw(a: &Augment, case: &LungCase, input: &InputSpec, random: &mut StdRng) -> Self {
+    fn draw(a: &Augment, window: Window, input: &InputSpec, random: &mut StdRng) -> Self {
         let mut range = |r: f64| if r > 0.0 { random.random_range(-r..r) } else { 0.0 };
         let angle = range(a.rotation_deg).to_radians();
         let aspect = range(a.aspect.ln()).exp().sqrt();
@@ -93,7 +121,7 @@ impl Affine {
         let (sin, cos) = angle.sin_cos();
         let (sx, sy) = (zoom * aspect, zoom / aspect);
         let unit = [[mirror * sx * cos, -mirror * sx * sin], [sy * sin, sy * cos]];
-        let (source_w, source_h) = (case.columns as f64, case.rows as f64);
+        let [source_w, source_h] = window.size;
         let (target_w, target_h) = (input.columns as f64, input.rows as f64);
         let m = [
             [unit[0][0] * source_w / target_w, unit[0][1] * source_w / target_h],
@@ -101,8 +129,8 @@ impl Affine {
         ];
         let (cx, cy) = ((target_w - 1.0) / 2.0, (target_h - 1.0) / 2.0);
         let offset = [
-            (source_w - 1.0) / 2.0 + shift_x * source_w - m[0][0] * cx - m[0][1] * cy,
-            (source_h - 1.0) / 2.0 + shift_y * source_h - m[1][0] * cx - m[1][1] * cy,
+            window.centre[0] + shift_x * source_w - m[0][0] * cx - m[0][1] * cy,
+            window.centre[1] + shift_y * source_h - m[1][0] * cx - m[1][1] * cy,
         ];
         Self { m: m.map(|row| row.map(|v| v as f32)), offset: offset.map(|v| v as f32) }
     }
@@ -112,23 +140,42 @@ impl Affine {
     }
 }
 
-/// Grey value (0 to 255) and lung (0 to 1) at a place of the case, linear; no lung outside.
-fn sample(case: &LungCase, x: f32, y: f32, fill: Option<f32>) -> (f32, f32) {
-    let (last_x, last_y) = (case.columns as f32 - 1.0, case.rows as f32 - 1.0);
+impl Affine {
+    /// The upright box round a box of the source, in pixels of the target (edges), within it.
+    pub(crate) fn box_in_target(&self, b: &[f32; 4], columns: f32, rows: f32) -> [f32; 4] {
+        let [[p, q], [r, s]] = self.m;
+        let determinant = p * s - q * r;
+        let mut out = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
+        // The middles of the sides: their box stays close to a round thing's own when it is turned, the corners' box grows.
+        let (cx, cy) = ((b[0] + b[2]) / 2.0, (b[1] + b[3]) / 2.0);
+        for (x, y) in [(b[0], cy), (b[2], cy), (cx, b[1]), (cx, b[3])] {
+            // Edges are half a pixel before centres.
+            let (dx, dy) = (x - 0.5 - self.offset[0], y - 0.5 - self.offset[1]);
+            let (tx, ty) = ((s * dx - q * dy) / determinant + 0.5, (p * dy - r * dx) / determinant + 0.5);
+            out = [out[0].min(tx), out[1].min(ty), out[2].max(tx), out[3].max(ty)];
+        }
+        [out[0].clamp(0.0, columns), out[1].clamp(0.0, rows), out[2].clamp(0.0, columns), out[3].clamp(0.0, rows)]
+    }
+}
+
+/// Grey value (0 to 255) and mark at a place of the case, linear; no mark outside.
+fn sample(case: &Case, marks: Option<(&Vec<u8>, f32)>, x: f32, y: f32, fill: Option<f32>) -> (f32, f32) {
+    let [_, rows, columns] = case.size;
+    let (last_x, last_y) = (columns as f32 - 1.0, rows as f32 - 1.0);
     let inside = (-0.5..=last_x + 0.5).contains(&x) && (-0.5..=last_y + 0.5).contains(&y);
     if let (false, Some(grey)) = (inside, fill) {
         return (grey, 0.0);
     }
     let (x, y) = (x.clamp(0.0, last_x), y.clamp(0.0, last_y));
     let (x0, y0) = (x as usize, y as usize);
-    let (x1, y1) = ((x0 + 1).min(case.columns - 1), (y0 + 1).min(case.rows - 1));
+    let (x1, y1) = ((x0 + 1).min(columns - 1), (y0 + 1).min(rows - 1));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let at = [y0 * case.columns + x0, y0 * case.columns + x1, y1 * case.columns + x0, y1 * case.columns + x1];
+    let at = [y0 * columns + x0, y0 * columns + x1, y1 * columns + x0, y1 * columns + x1];
     let weight = [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy];
     let (mut grey, mut lung) = (0.0, 0.0);
     for (i, w) in at.into_iter().zip(weight) {
-        grey += w * f32::from(case.pixels[i]);
-        lung += if case.mask[i] { w } else { 0.0 };
+        grey += w * case.pixels.at(i);
+        lung += marks.map_or(0.0, |(m, _)| w * f32::from(m[i]));
     }
     (grey, if inside { lung } else { 0.0 })
 }
@@ -189,7 +236,9 @@ fn background(image: &mut [f32], target: &mut [f32], columns: usize, random: &mu
         // A soft rim, as thick as a skin line.
         let outside = ((distance - 1.0) * 8.0 + 0.5).clamp(0.0, 1.0);
         image[i] += (value - image[i]) * outside;
-        target[i] *= 1.0 - outside;
+        if let Some(t) = target.get_mut(i) {
+            *t *= 1.0 - outside;
+        }
     }
 }
 
@@ -203,7 +252,9 @@ fn border(image: &mut [f32], target: &mut [f32], columns: usize, random: &mut St
         let (x, y) = (i % columns, i / columns);
         if x < left || x >= columns - right || y < top || y >= rows - bottom {
             image[i] = value;
-            target[i] = 0.0;
+            if let Some(t) = target.get_mut(i) {
+                *t = 0.0;
+            }
         }
     }
 }
@@ -234,29 +285,29 @@ fn blur(image: &mut [f32], columns: usize, deviation_px: f32) {
     image.copy_from_slice(&both);
 }
 
-/// A standard normal number (Box and Muller 1958).
-pub(crate) fn normal(random: &mut StdRng) -> f32 {
-    let radius = (-2.0 * random.random_range(f32::MIN_POSITIVE..1.0f32).ln()).sqrt();
-    radius * (std::f32::consts::TAU * random.random::<f32>()).cos()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Pixels, Truth};
     use rand::SeedableRng;
 
-    fn case() -> LungCase {
-        let mask: Vec<bool> =
-            (0..64 * 64).map(|i| (20..44).contains(&(i / 64)) && (10..30).contains(&(i % 64))).collect();
-        LungCase {
+    fn case() -> Case {
+        let mask: Vec<u8> =
+            (0..64 * 64).map(|i| u8::from((20..44).contains(&(i / 64)) && (10..30).contains(&(i % 64)))).collect();
+        Case {
             name: "a".into(),
             person: "p".into(),
-            columns: 64,
-            rows: 64,
-            pixels: mask.iter().map(|m| if *m { 40 } else { 200 }).collect(),
-            mask,
-            pair_score: None,
+            size: [1, 64, 64],
+            pixels: Pixels::U8(mask.iter().map(|m| if *m > 0 { 40 } else { 200 }).collect()),
+            truth: Truth::Labels(mask),
+            affine_lps: None,
         }
+    }
+
+    fn varied(augment: &Augment, input: &InputSpec, seed: u64) -> (Vec<f32>, Vec<f32>, Affine) {
+        let case = case();
+        let Truth::Labels(mask) = &case.truth else { unreachable!() };
+        vary(&case, Some((mask, 1.0)), Window::whole(&case), (augment, input), &mut StdRng::seed_from_u64(seed))
     }
 
     #[test]
@@ -278,9 +329,16 @@ mod tests {
             ..Augment::default()
         };
         for seed in 0..20 {
-            let sample = vary(&case(), &plain, &input, &mut StdRng::seed_from_u64(seed));
-            assert!(sample.image.iter().chain(&sample.target).all(|v| v.is_finite()));
-            for (grey, lung) in sample.image.iter().zip(&sample.target) {
+            let (image, target, place) = varied(&plain, &input, seed);
+            assert!(image.iter().chain(&target).all(|v| v.is_finite()));
+            // The box of the mask, brought along, holds what the mask became.
+            let b = place.box_in_target(&[10.0, 20.0, 30.0, 44.0], 32.0, 32.0);
+            for (i, lung) in target.iter().enumerate() {
+                let (x, y) = ((i % 32) as f32, (i / 32) as f32);
+                let inside = x + 1.0 > b[0] && x < b[2] && y + 1.0 > b[1] && y < b[3];
+                assert!(inside || *lung < 0.01, "{x}, {y} outside {b:?}, seed {seed}");
+            }
+            for (grey, lung) in image.iter().zip(&target) {
                 if *lung > 0.99 {
                     assert!(*grey < 0.0, "dark where the mask is, seed {seed}");
                 } else if *lung < 0.01 {
@@ -293,7 +351,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_sample() {
         let input = InputSpec { rows: 32, columns: 48, ..InputSpec::default() };
-        let draw = |seed| vary(&case(), &Augment::default(), &input, &mut StdRng::seed_from_u64(seed)).image;
+        let draw = |seed| varied(&Augment::default(), &input, seed).0;
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
         assert_eq!(draw(3).len(), 32 * 48);

@@ -6,9 +6,9 @@ use super::recipe::Recipe;
 use crate::arch::Tensors;
 use crate::files::{sha256_hex, write_atomic};
 use crate::{Error, Result, weights};
-use candle_core::{Device, Var};
+use candle_core::Device;
 use safetensors::SafeTensors;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Name of the checkpoint inside the folder of a training.
@@ -17,27 +17,51 @@ pub(crate) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// What identifies a training: its recipe without the free text of the card.
 fn fingerprint(recipe: &Recipe) -> Result<String> {
     let mut bare = recipe.clone();
-    (bare.name, bare.summary, bare.licence, bare.limits) = Default::default();
+    (bare.name, bare.summary, bare.licence, bare.limits, bare.purpose) = Default::default();
     bare.fits = Default::default();
     let text = toml::to_string(&bare).map_err(|e| Error::Recipe { reason: e.to_string() })?;
     Ok(sha256_hex(text.as_bytes()))
 }
 
-/// Writes the state after `steps` updates.
-pub(crate) fn save(dir: &Path, recipe: &Recipe, steps: usize, optimiser: &Optimiser, curve: &Curve) -> Result<()> {
+/// How far a training is.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Updates so far.
+    pub(crate) steps: usize,
+    pub(crate) curve: Curve,
+    pub(crate) best: Best,
+    /// Time spent, over all parts of a resumed training.
+    pub(crate) seconds: f64,
+}
+
+/// The best weights so far, where the best are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Best {
+    pub(crate) score: f64,
+    /// Validations since.
+    pub(crate) stale: usize,
+    /// Empty before the first validation, and where the last weights are kept.
+    pub(crate) tensors: Tensors,
+}
+
+/// Writes the state of a training.
+pub(crate) fn save(dir: &Path, recipe: &Recipe, optimiser: &Optimiser, progress: &Progress) -> Result<()> {
+    let Progress { steps, curve, best, seconds } = progress;
     let mut all = Tensors::new();
-    let weights_now = optimiser.tensors();
     let groups = [
-        ("weight", &weights_now),
-        ("first", &optimiser.first),
-        ("second", &optimiser.second),
-        ("mean", &optimiser.mean),
+        ("weight", optimiser.tensors()),
+        ("first", optimiser.part(|w| &w.first)?),
+        ("second", optimiser.part(|w| &w.second)?),
+        ("mean", optimiser.part(|w| &w.mean)?),
+        ("best", best.tensors.clone()),
     ];
     for (prefix, tensors) in groups {
-        all.extend(tensors.iter().map(|(name, t)| (format!("{prefix}/{name}"), t.clone())));
+        all.extend(tensors.into_iter().map(|(name, t)| (format!("{prefix}/{name}"), t)));
     }
     let fields = HashMap::from([
         ("steps".to_owned(), steps.to_string()),
+        ("seconds".to_owned(), seconds.to_string()),
+        ("best".to_owned(), format!("{:?} {}", best.score, best.stale)),
         ("recipe".to_owned(), fingerprint(recipe)?),
         ("curve".to_owned(), curve.to_csv()),
         // `{:?}` of an f64 reads back as the same number.
@@ -47,7 +71,7 @@ pub(crate) fn save(dir: &Path, recipe: &Recipe, steps: usize, optimiser: &Optimi
 }
 
 /// The state of the last checkpoint: finished updates, optimiser, curve.
-pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(usize, Optimiser, Curve)> {
+pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(Optimiser, Progress)> {
     let path = dir.join(CHECKPOINT_FILE);
     let fail = |reason: String| Error::Checkpoint { reason };
     if !path.is_file() {
@@ -67,19 +91,19 @@ pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(usiz
         .split_once(' ')
         .and_then(|(sum, count)| Some((sum.parse().ok()?, count.parse().ok()?)))
         .ok_or_else(unreadable)?;
+    let seconds = field("seconds")?.parse().map_err(|_| fail("its time is not readable".into()))?;
+    let (score, stale) = field("best")?
+        .split_once(' ')
+        .and_then(|(score, stale)| Some((score.parse().ok()?, stale.parse().ok()?)))
+        .ok_or_else(unreadable)?;
     let all = weights::parse(&recipe.id, &bytes, &path, device)?;
-    let group = |prefix: &str| -> Result<Tensors> {
-        let tensors: Tensors = all
-            .iter()
+    let group = |prefix: &str| -> Tensors {
+        all.iter()
             .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(), t.clone())))
-            .collect();
-        weights::check(&recipe.id, &tensors, &recipe.architecture.shapes())?;
-        Ok(tensors)
+            .collect()
     };
-    let vars = group("weight")?
-        .into_iter()
-        .map(|(name, t)| Ok((name, Var::from_tensor(&t)?)))
-        .collect::<Result<BTreeMap<_, _>>>()?;
-    let optimiser = Optimiser { vars, first: group("first")?, second: group("second")?, mean: group("mean")? };
-    Ok((steps, optimiser, curve))
+    let now = group("weight");
+    weights::check(&recipe.id, &now, &recipe.architecture.shapes())?;
+    let optimiser = Optimiser::from_parts(now, [group("first"), group("second"), group("mean")], device)?;
+    Ok((optimiser, Progress { steps, curve, best: Best { score, stale, tensors: group("best") }, seconds }))
 }

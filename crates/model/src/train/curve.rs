@@ -12,8 +12,8 @@ pub(crate) struct Row {
     pub(crate) step: usize,
     /// Mean training loss.
     pub(crate) loss: f64,
-    /// Dice on the validation persons, where it was measured.
-    pub(crate) validation_dice: Option<f64>,
+    /// What is measured on the validation persons (Dice, AUC, AP or dB), where it was.
+    pub(crate) validation: Option<f64>,
 }
 
 /// All rows of a training, and the losses since the last row.
@@ -24,7 +24,7 @@ pub(crate) struct Curve {
     pub(crate) open: (f64, u32),
 }
 
-const HEADER: &str = "step,loss,validation_dice";
+const HEADER: &str = "step,loss,validation";
 
 impl Curve {
     /// Takes the loss of one update.
@@ -34,15 +34,15 @@ impl Curve {
     }
 
     /// Makes a row of the losses since the last one.
-    pub(crate) fn close(&mut self, step: usize, validation_dice: Option<f64>) {
+    pub(crate) fn close(&mut self, step: usize, validation: Option<f64>) {
         let (sum, count) = std::mem::take(&mut self.open);
-        self.rows.push(Row { step, loss: sum / f64::from(count.max(1)), validation_dice });
+        self.rows.push(Row { step, loss: sum / f64::from(count.max(1)), validation });
     }
 
     pub(crate) fn to_csv(&self) -> String {
         let mut text = format!("{HEADER}\n");
         for row in &self.rows {
-            let dice = row.validation_dice.map(|d| format!("{d:.5}")).unwrap_or_default();
+            let dice = row.validation.map(|d| format!("{d:.5}")).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{},{:.6},{dice}", row.step, row.loss);
         }
@@ -51,24 +51,25 @@ impl Curve {
 
     pub(crate) fn from_csv(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        if lines.next()? != HEADER {
+        // The last column was once called by the first measure that it held.
+        if !matches!(lines.next()?, HEADER | "step,loss,validation_dice") {
             return None;
         }
         let rows = lines
             .map(|line| {
                 let mut fields = line.split(',');
                 let (step, loss) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-                let validation_dice = match fields.next()? {
+                let validation = match fields.next()? {
                     "" => None,
                     text => Some(text.parse().ok()?),
                 };
-                Some(Row { step, loss, validation_dice })
+                Some(Row { step, loss, validation })
             })
             .collect::<Option<_>>()?;
         Some(Self { rows, open: (0.0, 0) })
     }
 
-    /// The curve as a PNG: loss in blue (scale left), validation Dice in orange (scale right, 0 to 1).
+    /// The curve as a PNG: loss in blue (scale left), validation in orange (scale right, from 0).
     pub(crate) fn to_png(&self) -> Result<Vec<u8>> {
         const WIDTH: u32 = 900;
         const HEIGHT: u32 = 480;
@@ -81,6 +82,8 @@ impl Curve {
         let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([255, 255, 255]));
         let last = self.rows.last().map_or(1, |r| r.step).max(1) as f64;
         let highest = self.rows.iter().map(|r| r.loss).fold(0.0, f64::max).max(1e-6);
+        // Fractions on a scale to 1, decibels on one to their largest.
+        let top = self.rows.iter().filter_map(|r| r.validation).fold(1.0, f64::max);
         let (w, h) = (f64::from(WIDTH) - LEFT - RIGHT, f64::from(HEIGHT) - TOP - BOTTOM);
         let x = |step: f64| LEFT + w * step / last;
         let y = |part: f64| TOP + h * (1.0 - part.clamp(0.0, 1.0));
@@ -89,12 +92,12 @@ impl Curve {
             line(&mut image, (LEFT, y(part)), (LEFT + w, y(part)), grey);
             line(&mut image, (x(part * last), TOP), (x(part * last), TOP + h), grey);
             text(&mut image, 8, y(part) as u32 - 5, &format!("{:.2}", part * highest), blue);
-            text(&mut image, WIDTH - 52, y(part) as u32 - 5, &format!("{part:.2}"), orange);
+            text(&mut image, WIDTH - 52, y(part) as u32 - 5, &format!("{:.2}", part * top), orange);
             text(&mut image, x(part * last) as u32 - 12, HEIGHT - 28, &format!("{:.0}", part * last), ink);
         }
         let losses: Vec<(f64, f64)> = self.rows.iter().map(|r| (x(r.step as f64), y(r.loss / highest))).collect();
         let dices: Vec<(f64, f64)> =
-            self.rows.iter().filter_map(|r| Some((x(r.step as f64), y(r.validation_dice?)))).collect();
+            self.rows.iter().filter_map(|r| Some((x(r.step as f64), y(r.validation? / top)))).collect();
         for (points, colour) in [(losses, blue), (dices, orange)] {
             for pair in points.windows(2) {
                 // Two pixels wide.
@@ -110,7 +113,7 @@ impl Curve {
     }
 }
 
-fn line(image: &mut RgbImage, from: (f64, f64), to: (f64, f64), colour: Rgb<u8>) {
+pub(crate) fn line(image: &mut RgbImage, from: (f64, f64), to: (f64, f64), colour: Rgb<u8>) {
     let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs()).ceil().max(1.0) as usize;
     for i in 0..=steps {
         let t = i as f64 / steps as f64;
@@ -122,7 +125,7 @@ fn line(image: &mut RgbImage, from: (f64, f64), to: (f64, f64), colour: Rgb<u8>)
 }
 
 /// Digits, 3 x 5 dots drawn two pixels wide: all that a scale needs, and no font file.
-fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb<u8>) {
+pub(crate) fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb<u8>) {
     const DIGITS: [[u8; 5]; 10] = [
         [7, 5, 5, 5, 7],
         [2, 6, 2, 2, 7],
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn csv_comes_back_and_png_opens() {
-        let row = |step, loss, validation_dice| Row { step, loss, validation_dice };
+        let row = |step, loss, validation| Row { step, loss, validation };
         let rows = vec![row(10, 1.5, None), row(20, 0.75, Some(0.5)), row(30, 0.25, Some(0.75))];
         let curve = Curve { rows, open: (0.0, 0) };
         assert_eq!(Curve::from_csv(&curve.to_csv()).unwrap(), curve);

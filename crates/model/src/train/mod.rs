@@ -1,35 +1,40 @@
-//! Training: a recipe and a data root in, a folder with weights, card, recipe and loss curve out.
+//! Training: a recipe and a data root in, a folder with weights, card, recipe, loss curve and gallery out.
 //!
 //! Same recipe, same data, same machine: the same weights. Order and variation of the images depend on the seed and
 //! the number of the update only, so a resumed training goes on exactly where the killed one would have.
 
 mod augment;
 mod checkpoint;
-mod curve;
+mod correct;
+pub(crate) mod curve;
+mod finish;
 mod loss;
 mod optimiser;
+mod plain;
 pub mod recipe;
+mod sample;
 
-use crate::arch::{Architecture, Network, Tensors};
-use crate::card::{BaselineMethod, CARD_FILE, Counts, WEIGHTS_FILE};
-use crate::data::Part;
-use crate::data::cxr::{self, LungCase, LungSet, Pair};
-use crate::evaluate::{self, Evaluation};
+use crate::arch::{Architecture, BatchStatistics, Tensors};
+use crate::card::{Counts, Task};
+use crate::data::case::{self, Cache, Case, Set, Truth};
+use crate::data::{Part, cxr};
+use crate::evaluate::{Evaluation, How, measure};
 use crate::files::write_atomic;
-use crate::image::resize;
 use crate::run::RunCx;
-use crate::segment::MEAN_MASK;
-use crate::{Card, Error, Model, Result, metrics, post, weights};
+use crate::{Card, Error, Model, Result};
 use candle_core::{Device, Tensor};
-use curve::Curve;
+use checkpoint::{Best, Progress};
 use optimiser::Optimiser;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
-pub use recipe::{Augment, Recipe, Training};
+pub use correct::{Correction, Offer, improve};
+pub use recipe::{Augment, Loss, Method, Recipe, Training};
 
 /// Name of the recipe inside the folder of a training.
 pub const RECIPE_FILE: &str = "recipe.toml";
@@ -52,20 +57,23 @@ pub struct TrainReport {
     pub sha256: String,
     /// Updates in all.
     pub steps: usize,
-    /// Dice on the validation persons at the chosen threshold.
-    pub validation_dice: f64,
+    /// The figure on the validation persons: Dice, mean of AUC and accuracy, AP or dB.
+    pub validation: f64,
     /// Results on the held-back persons, as in the card.
     pub evaluation: Evaluation,
 }
 
 /// Updates between two rows of the curve.
 const CURVE_EVERY: usize = 20;
-/// Side of the stored mean mask.
-const MEAN_MASK_SIDE: usize = 64;
-/// More cases than this need more memory than a desktop should give (100 KB each).
-const MOST_CASES: usize = 40_000;
+/// At most so many validation cases are looked at during a training.
+const MOST_VALIDATION: usize = 160;
+/// Batches from which the statistics of norms are taken.
+const STATISTICS_BATCHES: usize = 12;
 
 /// Trains as the recipe says, with checkpoints, and writes weights, card, recipe and loss curve to `out_dir`.
+///
+/// Memory: images and truth up to the recipe's `memory_mib`, whatever the size of the set; one batch with its graph; four
+/// copies of the weights.
 ///
 /// # Errors
 /// [`Error::Data`] for missing or wrong masks and parts with fewer than two persons, [`Error::LossNotFinite`],
@@ -80,45 +88,17 @@ pub fn train(
     let device = device(&options.device)?;
     std::fs::create_dir_all(out_dir).map_err(Error::write(out_dir))?;
     (cx.progress)(0.0, "Reading the data");
-    let cases = Cases::load(recipe, data_root)?;
-    cx.check()?;
+    let set = case::open(&recipe.data.set, data_root)?;
+    let cache = Cache::new(set.as_ref(), recipe.training.memory_mib << 20);
+    let parts = Parts::of(recipe, set.as_ref())?;
+    check_cases(recipe, &cache, &parts.train, cx)?;
     let recipe_text = toml::to_string_pretty(recipe).map_err(|e| Error::Recipe { reason: e.to_string() })?;
-    let (optimiser, curve) = run(recipe, &cases, out_dir, options.resume, &device, cx)?;
-
-    (cx.progress)(0.95, "Choosing thresholds");
-    let mut tensors = on_cpu(&optimiser.mean)?;
-    let mut card = recipe.card("");
-    if let Some(data) = &mut card.data {
-        data.counts = Some(cases.counts);
-    }
-    let network = card.architecture.build(&tensors)?;
-    let validation_dice = choose_threshold(&mut card, &network, &cases.validation, cx)?;
-    if recipe.baseline == BaselineMethod::MeanMask {
-        tensors.insert(MEAN_MASK.into(), mean_mask(&cases.train)?);
-    }
-    card.sha256 = weights::write(&out_dir.join(WEIGHTS_FILE), &tensors)?;
-
-    (cx.progress)(0.97, "Measuring on the held-back persons");
-    let model = Model::from_tensors(card, tensors)?;
-    let evaluation = evaluate::evaluate(&model, data_root, evaluate::Cases::Test, cx)?;
-    let mut card = model.card().clone();
-    card.metrics = evaluation.metrics.clone();
-    if let Some(baseline) = &mut card.baseline {
-        baseline.metrics = evaluation.baseline.clone();
-    }
+    let job = Job { recipe, card: recipe.card(&"0".repeat(64)), cache: &cache, parts: &parts, device };
+    let (weights, progress) = job.run(out_dir, options.resume, cx)?;
+    let report = finish::finish(&job, set.as_ref(), data_root, out_dir, weights, &progress, cx)?;
     write_atomic(&out_dir.join(RECIPE_FILE), recipe_text.as_bytes())?;
-    write_atomic(&out_dir.join("curve.csv"), curve.to_csv().as_bytes())?;
-    write_atomic(&out_dir.join("curve.png"), &curve.to_png()?)?;
-    // The card last: a folder without one is no model.
-    write_atomic(&out_dir.join(CARD_FILE), card.to_toml()?.as_bytes())?;
     (cx.progress)(1.0, "Done");
-    Ok(TrainReport {
-        dir: out_dir.to_owned(),
-        sha256: card.sha256,
-        steps: recipe.training.steps,
-        validation_dice,
-        evaluation,
-    })
+    Ok(report)
 }
 
 fn device(name: &str) -> Result<Device> {
@@ -133,32 +113,34 @@ fn device(name: &str) -> Result<Device> {
 
 /// Copies for validation, which runs where inference runs.
 fn on_cpu(tensors: &Tensors) -> Result<Tensors> {
-    tensors.iter().map(|(name, t)| Ok((name.clone(), t.to_device(&Device::Cpu)?))).collect()
+    tensors.iter().map(|(name, t)| Ok((name.clone(), t.to_device(&Device::Cpu)?.detach()))).collect()
 }
 
-/// The cases of a training in memory.
-struct Cases {
-    train: Vec<LungCase>,
-    validation: Vec<LungCase>,
+/// Numbers of the cases of each part.
+struct Parts {
+    train: Vec<usize>,
+    validation: Vec<usize>,
+    test: Vec<usize>,
     counts: Counts,
 }
 
-impl Cases {
-    fn load(recipe: &Recipe, root: &Path) -> Result<Self> {
+impl Parts {
+    fn of(recipe: &Recipe, set: &dyn Set) -> Result<Self> {
         let spec = &recipe.data;
         let fail = |reason: String| Error::Data { set: spec.set.clone(), reason };
-        if spec.set != cxr::SET {
-            return Err(fail(format!("there is no reader of this name; there is '{}'", cxr::SET)));
-        }
-        let set = LungSet::open(root)?;
-        let sure = |p: &&Pair| p.score.is_none_or(|s| s >= spec.minimum_pair_score);
-        let part = |wanted: Part| -> Vec<&Pair> {
-            set.pairs.iter().filter(|p| spec.split.part(&p.person) == wanted).collect()
+        let items = set.items();
+        let of = |wanted: Part| -> Vec<usize> {
+            (0..items.len()).filter(|i| spec.split.part(&items[*i].person) == wanted).collect()
         };
-        let train: Vec<&Pair> = part(Part::Train).into_iter().filter(sure).collect();
-        let validation: Vec<&Pair> = part(Part::Validation).into_iter().filter(sure).collect();
-        let test = part(Part::Test);
-        let persons = |pairs: &[&Pair]| cxr::persons(pairs.iter().map(|p| p.person.as_str()));
+        let good = |i: &usize| {
+            items[*i].score.is_none_or(|s| s >= spec.minimum_pair_score)
+                && spec.only_class.is_none_or(|c| items[*i].class == Some(c))
+        };
+        let train: Vec<usize> = of(Part::Train).into_iter().filter(good).collect();
+        let sure = |i: &usize| items[*i].score.is_none_or(|s| s >= spec.minimum_pair_score);
+        let validation: Vec<usize> = of(Part::Validation).into_iter().filter(sure).collect();
+        let test = of(Part::Test);
+        let persons = |part: &[usize]| cxr::persons(part.iter().map(|i| items[*i].person.as_str()));
         let counts = Counts {
             train_cases: train.len(),
             train_persons: persons(&train),
@@ -176,73 +158,246 @@ impl Cases {
                 return Err(fail(format!("the {what} part has {count} persons; at least 2 are needed")));
             }
         }
-        if train.len() + validation.len() > MOST_CASES {
-            return Err(fail(format!("{} cases are more than {MOST_CASES}", train.len() + validation.len())));
+        if recipe.task == Task::Classification {
+            for (class, name) in set.classes().iter().enumerate() {
+                let cases = train.iter().filter(|i| items[**i].class == Some(class)).count();
+                if cases < 2 {
+                    let few = format!("the class '{name}' has {cases} cases in the training part");
+                    return Err(fail(format!("{few}; at least 2 are needed")));
+                }
+            }
+            if set.classes().len() != recipe.labels.len() {
+                let (k, n) = (set.classes().len(), recipe.labels.len());
+                return Err(fail(format!("it has {k} classes, the recipe {n} labels")));
+            }
         }
-        let train = set.load(&train)?;
-        let drawn = train.iter().filter(|c| c.mask.contains(&true)).count();
-        if drawn < 2 {
-            return Err(fail(format!("only {drawn} of {} training masks hold anything", train.len())));
-        }
-        Ok(Self { train, validation: set.load(&validation)?, counts })
+        Ok(Self { train, validation, test, counts })
+    }
+
+    /// Validation cases for a look during the training, spread over the part.
+    fn few_validation(&self) -> Vec<usize> {
+        let step = self.validation.len().div_ceil(MOST_VALIDATION).max(1);
+        self.validation.iter().copied().step_by(step).collect()
     }
 }
 
-/// The updates.
-fn run(
-    recipe: &Recipe,
-    cases: &Cases,
-    dir: &Path,
-    resume: bool,
-    device: &Device,
-    cx: &RunCx<'_>,
-) -> Result<(Optimiser, Curve)> {
-    let t = &recipe.training;
-    let (start, mut optimiser, mut curve) = if resume {
-        checkpoint::load(dir, recipe, device)?
-    } else {
-        (0, Optimiser::new(&initial_weights(&recipe.architecture, t.seed, device)?)?, Curve::default())
-    };
-    let mut order = Order::new(cases.train.len(), t.seed);
-    for step in start..t.steps {
-        let chosen: Vec<(usize, u64)> = (0..t.batch).map(|i| order.at(step * t.batch + i)).collect();
-        let loss = {
-            let (image, target) = batch(recipe, &cases.train, &chosen, device)?;
-            let network = recipe.architecture.build(&optimiser.tensors())?;
-            let logits = network.forward(&image, cx)?;
-            let loss = loss::cross_entropy_and_dice(&logits, &target)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            if !value.is_finite() {
-                return Err(Error::LossNotFinite { step });
-            }
-            let grads = loss.backward()?;
-            if !optimiser.update(&grads, t, step)?.is_finite() {
-                return Err(Error::LossNotFinite { step });
-            }
-            value
-        };
-        curve.add(loss);
-        let done = step + 1;
-        let validate = done % t.validate_every == 0 || done == t.steps;
-        if validate || done % CURVE_EVERY == 0 {
-            let validation_dice = if validate {
-                let network = recipe.architecture.build(&on_cpu(&optimiser.mean)?)?;
-                Some(mean_dice(&recipe.card(""), &network, &cases.validation, cx)?)
-            } else {
-                None
+/// Reads every training case once, so that a bad one is told before the first update and not in the last epoch.
+fn check_cases(recipe: &Recipe, cache: &Cache<'_>, train: &[usize], cx: &RunCx<'_>) -> Result<()> {
+    let fail = |reason: String| Error::Data { set: recipe.data.set.clone(), reason };
+    let mut drawn = 0;
+    for chunk in train.chunks(128) {
+        cx.check()?;
+        for case in cache.get(chunk)? {
+            let holds = match &case.truth {
+                Truth::Labels(v) | Truth::Share { marks: v, .. } => v.iter().any(|l| *l > 0),
+                Truth::Boxes(boxes) => !boxes.is_empty(),
+                _ => true,
             };
-            curve.close(done, validation_dice);
+            drawn += usize::from(holds);
+            if let Truth::Labels(v) = &case.truth
+                && let Some(label) = v.iter().find(|l| usize::from(**l) > recipe.labels.len().max(1))
+            {
+                return Err(fail(format!("a label has the number {label}, the recipe knows fewer: {}", case.name)));
+            }
         }
-        if done % t.checkpoint_every == 0 || done == t.steps {
-            checkpoint::save(dir, recipe, done, &optimiser, &curve)?;
-            write_atomic(&dir.join("curve.csv"), curve.to_csv().as_bytes())?;
-        }
-        (cx.progress)(0.95 * done as f32 / t.steps as f32, &format!("Update {done} of {}, loss {loss:.4}", t.steps));
     }
-    Ok((optimiser, curve))
+    let needs_marks = matches!(recipe.task, Task::Segmentation | Task::Detection);
+    if needs_marks && drawn < 2 {
+        return Err(fail(format!("only {drawn} of {} training masks hold anything", train.len())));
+    }
+    Ok(())
 }
 
-/// He's initialisation (2015) for ReLU layers: deviation sqrt(2 / fan in); biases 0.
+/// A training with all that it needs.
+struct Job<'a> {
+    recipe: &'a Recipe,
+    card: Card,
+    cache: &'a Cache<'a>,
+    parts: &'a Parts,
+    device: Device,
+}
+
+/// Input `[batch, ...]`, target and, of a detector, boxes of each image.
+struct Batch {
+    image: Tensor,
+    target: Tensor,
+    boxes: Vec<Vec<([f32; 4], usize)>>,
+}
+
+impl Job<'_> {
+    /// The updates; the weights to keep and how it went.
+    fn run(&self, dir: &Path, resume: bool, cx: &RunCx<'_>) -> Result<(Tensors, Progress)> {
+        let (recipe, t) = (self.recipe, &self.recipe.training);
+        let (mut optimiser, mut progress) = if resume {
+            checkpoint::load(dir, recipe, &self.device)?
+        } else {
+            let start = initial_weights(&recipe.architecture, t.seed, &self.device)?;
+            (Optimiser::new(&start, &self.device)?, Progress::default())
+        };
+        let mut order = Order::new(self.parts.train.clone(), t.seed);
+        let few = self.parts.few_validation();
+        let mut clock = Instant::now();
+        let spent = |clock: &mut Instant| {
+            let seconds = clock.elapsed().as_secs_f64();
+            *clock = Instant::now();
+            seconds
+        };
+        let ended = |p: &Progress| p.steps >= t.steps || (t.patience > 0 && p.best.stale >= t.patience);
+        while !ended(&progress) {
+            let step = progress.steps;
+            let chosen: Vec<(usize, u64)> = (0..t.batch).map(|i| order.at(step * t.batch + i)).collect();
+            let loss = self.step(&mut optimiser, &chosen, step, cx)?;
+            progress.curve.add(loss);
+            let done = step + 1;
+            progress.steps = done;
+            let validate = done % t.validate_every == 0 || done == t.steps;
+            if validate || done % CURVE_EVERY == 0 {
+                let validation = if validate {
+                    let tensors = self.settled(&optimiser, cx)?;
+                    let score = self.score(&tensors, &few, cx)?;
+                    progress.best.seen(score, tensors, t.patience);
+                    Some(score)
+                } else {
+                    None
+                };
+                progress.curve.close(done, validation);
+            }
+            if done % t.checkpoint_every == 0 || ended(&progress) {
+                progress.seconds += spent(&mut clock);
+                checkpoint::save(dir, recipe, &optimiser, &progress)?;
+                write_atomic(&dir.join("curve.csv"), progress.curve.to_csv().as_bytes())?;
+                write_atomic(&dir.join("curve.png"), &progress.curve.to_png()?)?;
+            }
+            let last = progress.curve.rows.iter().rev().find_map(|r| r.validation);
+            let seen = last.map(|v| format!(", validation {v:.4}")).unwrap_or_default();
+            let text = format!("Update {done} of {}, loss {loss:.4}{seen}", t.steps);
+            (cx.progress)(0.95 * done as f32 / t.steps as f32, &text);
+        }
+        let weights = if t.patience > 0 && !progress.best.tensors.is_empty() {
+            progress.best.tensors.clone()
+        } else {
+            self.settled(&optimiser, cx)?
+        };
+        Ok((weights, progress))
+    }
+
+    /// One update; the loss before it.
+    fn step(&self, optimiser: &mut Optimiser, chosen: &[(usize, u64)], step: usize, cx: &RunCx<'_>) -> Result<f64> {
+        let recipe = self.recipe;
+        let batch = self.batch(chosen)?;
+        let network = recipe.architecture.build_for_training(&optimiser.tensors(), &BatchStatistics::default())?;
+        let loss = if recipe.task == Task::Detection {
+            network.detection_loss(&batch.image, &batch.boxes, cx)?
+        } else {
+            loss::loss(recipe.loss(), &network.forward(&batch.image, cx)?, &batch.target)?
+        };
+        let value = f64::from(loss.to_scalar::<f32>()?);
+        if !value.is_finite() {
+            return Err(Error::LossNotFinite { step });
+        }
+        let grads = loss.backward()?;
+        if !optimiser.update(&grads, &recipe.training, step)?.is_finite() {
+            return Err(Error::LossNotFinite { step });
+        }
+        Ok(value)
+    }
+
+    /// The running mean of the weights, on the CPU, with the statistics that its batch norms see.
+    fn settled(&self, optimiser: &Optimiser, cx: &RunCx<'_>) -> Result<Tensors> {
+        let mut tensors = on_cpu(&optimiser.mean_tensors()?)?;
+        if optimiser.statistics.is_empty() {
+            return Ok(tensors);
+        }
+        let mut order = Order::new(self.parts.train.clone(), !self.recipe.training.seed);
+        let mut sums: std::collections::BTreeMap<String, (Vec<f64>, Vec<f64>)> = Default::default();
+        let size = self.recipe.training.batch.max(8);
+        for b in 0..STATISTICS_BATCHES {
+            cx.check()?;
+            let chosen: Vec<(usize, u64)> = (0..size).map(|i| order.at(b * size + i)).collect();
+            let statistics = BatchStatistics::default();
+            let network = self.recipe.architecture.build_for_training(&tensors, &statistics)?;
+            let image = self.batch(&chosen)?.image.to_device(&Device::Cpu)?;
+            network.run(&image, &mut crate::arch::Pass::new(*cx))?;
+            for (name, (mean, variance)) in statistics.take() {
+                let zero = || vec![0.0; mean.len()];
+                let sum = sums.entry(name).or_insert_with(|| (zero(), zero()));
+                sum.0.iter_mut().zip(&mean).for_each(|(s, m)| *s += f64::from(*m) / STATISTICS_BATCHES as f64);
+                sum.1.iter_mut().zip(&variance).for_each(|(s, v)| *s += f64::from(*v) / STATISTICS_BATCHES as f64);
+            }
+        }
+        for (name, (mean, variance)) in sums {
+            for (what, values) in [("running_mean", mean), ("running_var", variance)] {
+                let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
+                let n = values.len();
+                tensors.insert(format!("{name}.{what}"), Tensor::from_vec(values, n, &Device::Cpu)?);
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// What checkpoints are compared by.
+    fn score(&self, tensors: &Tensors, which: &[usize], cx: &RunCx<'_>) -> Result<f64> {
+        let model = Model::from_tensors(self.card.clone(), tensors.clone())?;
+        let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
+        let set = Kept(self.cache);
+        Ok(measure(&model, &set, which, How { plain: false, draws: 0 }, &quiet)?.score)
+    }
+
+    /// Samples of the chosen cases, each with the seed of its variation.
+    fn batch(&self, chosen: &[(usize, u64)]) -> Result<Batch> {
+        let which: Vec<usize> = chosen.iter().map(|c| c.0).collect();
+        let cases: Vec<Arc<Case>> = self.cache.get(&which)?;
+        let samples = cases
+            .par_iter()
+            .zip(chosen)
+            .map(|(case, (_, seed))| sample::make(self.recipe, &self.card, case, &mut StdRng::seed_from_u64(*seed)))
+            .collect::<Result<Vec<_>>>()?;
+        let (input, target) = sample::shapes(self.recipe, chosen.len());
+        let gather = |part: fn(&sample::Sample) -> &Vec<f32>, shape: &[usize]| -> Result<Tensor> {
+            let all: Vec<f32> = samples.iter().flat_map(|s| part(s).iter().copied()).collect();
+            Ok(Tensor::from_vec(all, shape, &self.device)?)
+        };
+        Ok(Batch {
+            image: gather(|s| &s.image, &input)?,
+            target: gather(|s| &s.target, &target)?,
+            boxes: samples.iter().map(|s| s.boxes.clone()).collect(),
+        })
+    }
+}
+
+impl Best {
+    /// Takes a validation's result; weights are kept only where the best are wanted.
+    fn seen(&mut self, score: f64, tensors: Tensors, patience: usize) {
+        if patience == 0 {
+            return;
+        }
+        if self.tensors.is_empty() || score > self.score {
+            *self = Self { score, stale: 0, tensors };
+        } else {
+            self.stale += 1;
+        }
+    }
+}
+
+/// A set behind its cache.
+struct Kept<'a>(&'a Cache<'a>);
+
+impl Set for Kept<'_> {
+    fn name(&self) -> &'static str {
+        self.0.set().name()
+    }
+    fn items(&self) -> &[crate::data::Item] {
+        self.0.set().items()
+    }
+    fn load(&self, which: &[usize]) -> Result<Vec<Case>> {
+        Ok(self.0.get(which)?.into_iter().map(|c| Case::clone(&c)).collect())
+    }
+    fn classes(&self) -> &'static [&'static str] {
+        self.0.set().classes()
+    }
+}
+
+/// He's initialisation (2015) for ReLU layers: deviation sqrt(2 / fan in); biases 0, norms 1, slopes of PReLU 1/4.
 fn initial_weights(architecture: &Architecture, seed: u64, device: &Device) -> Result<Tensors> {
     let mut random = StdRng::seed_from_u64(seed);
     architecture
@@ -251,7 +406,14 @@ fn initial_weights(architecture: &Architecture, seed: u64, device: &Device) -> R
         .map(|(name, shape)| {
             let n = shape.iter().product();
             let values: Vec<f32> = if shape.len() == 1 {
-                vec![0.0; n]
+                let start = if name.ends_with("adn.A.weight") {
+                    0.25
+                } else if name.ends_with(".weight") || name.ends_with(".running_var") {
+                    1.0
+                } else {
+                    architecture.initial_bias(&name)
+                };
+                vec![start; n]
             } else {
                 let fan_in: usize = shape[1..].iter().product();
                 let deviation = (2.0 / fan_in as f32).sqrt();
@@ -264,104 +426,26 @@ fn initial_weights(architecture: &Architecture, seed: u64, device: &Device) -> R
 
 /// The order of the cases: each epoch a new permutation that depends on seed and epoch only.
 struct Order {
-    cases: usize,
+    cases: Vec<usize>,
     seed: u64,
     epoch: Option<usize>,
     permutation: Vec<usize>,
 }
 
 impl Order {
-    fn new(cases: usize, seed: u64) -> Self {
-        Self { cases, seed, epoch: None, permutation: (0..cases).collect() }
+    fn new(cases: Vec<usize>, seed: u64) -> Self {
+        Self { permutation: cases.clone(), cases, seed, epoch: None }
     }
 
     /// The case of the n-th use, and the seed of its variation.
     fn at(&mut self, n: usize) -> (usize, u64) {
-        let epoch = n / self.cases;
+        let epoch = n / self.cases.len();
         if self.epoch != Some(epoch) {
-            self.permutation = (0..self.cases).collect();
+            self.permutation.clone_from(&self.cases);
             self.permutation.shuffle(&mut StdRng::seed_from_u64(self.seed ^ (epoch as u64) << 32));
             self.epoch = Some(epoch);
         }
         let variation = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ n as u64;
-        (self.permutation[n % self.cases], variation)
+        (self.permutation[n % self.cases.len()], variation)
     }
-}
-
-/// Images `[batch, 1, rows, columns]` and targets of the same shape.
-fn batch(recipe: &Recipe, cases: &[LungCase], chosen: &[(usize, u64)], device: &Device) -> Result<(Tensor, Tensor)> {
-    let samples: Vec<augment::Sample> = chosen
-        .par_iter()
-        .map(|(i, seed)| augment::vary(&cases[*i], &recipe.augment, &recipe.input, &mut StdRng::seed_from_u64(*seed)))
-        .collect();
-    let shape = (chosen.len(), 1, recipe.input.rows, recipe.input.columns);
-    let gather = |part: fn(&augment::Sample) -> &Vec<f32>| -> Result<Tensor> {
-        let all: Vec<f32> = samples.iter().flat_map(|s| part(s).iter().copied()).collect();
-        Ok(Tensor::from_vec(all, shape, device)?)
-    };
-    Ok((gather(|s| &s.image)?, gather(|s| &s.target)?))
-}
-
-/// Calls `see` with each case and its probability plane at the case's own resolution.
-fn each_probability(
-    card: &Card,
-    network: &Network,
-    cases: &[LungCase],
-    cx: &RunCx<'_>,
-    mut see: impl FnMut(&LungCase, &[f32]) -> Result<()>,
-) -> Result<()> {
-    let input = &card.input;
-    for case in cases {
-        cx.check()?;
-        let x = evaluate::prepare(&case.image(), input)?;
-        let logits: Vec<f32> = network.forward(&x, cx)?.flatten_all()?.to_vec1()?;
-        let plane: Vec<f32> = logits.into_iter().map(crate::segment::sigmoid).collect();
-        see(case, &resize(&plane, input.columns, input.rows, case.columns, case.rows))?;
-    }
-    Ok(())
-}
-
-/// Mean Dice over cases at the card's threshold.
-fn mean_dice(card: &Card, network: &Network, cases: &[LungCase], cx: &RunCx<'_>) -> Result<f64> {
-    let mut sum = 0.0;
-    each_probability(card, network, cases, cx, |case, plane| {
-        let mask = post::mask_from_probability(plane, case.columns, card.labels[0].threshold, &card.post, cx)?;
-        sum += metrics::dice(&mask, &case.mask);
-        Ok(())
-    })?;
-    Ok(sum / cases.len() as f64)
-}
-
-/// Sets the threshold that is best on the validation persons; returns their mean Dice with it.
-fn choose_threshold(card: &mut Card, network: &Network, cases: &[LungCase], cx: &RunCx<'_>) -> Result<f64> {
-    let candidates: Vec<f32> = (6..=14).map(|i| i as f32 * 0.05).collect();
-    let mut sums = vec![0.0; candidates.len()];
-    each_probability(card, network, cases, cx, |case, plane| {
-        for (sum, threshold) in sums.iter_mut().zip(&candidates) {
-            let mask = post::mask_from_probability(plane, case.columns, *threshold, &card.post, cx)?;
-            *sum += metrics::dice(&mask, &case.mask);
-        }
-        Ok(())
-    })?;
-    let mut best = 0;
-    for i in 1..sums.len() {
-        if sums[i] > sums[best] {
-            best = i;
-        }
-    }
-    // Two decimals: 0.05 steps in f32 would print as 0.45000002.
-    card.labels[0].threshold = ((candidates[best] * 100.0).round()) / 100.0;
-    Ok(sums[best] / cases.len() as f64)
-}
-
-/// The mean of all masks, `[64, 64]`.
-fn mean_mask(cases: &[LungCase]) -> Result<Tensor> {
-    let side = MEAN_MASK_SIDE;
-    let mut sum = vec![0f32; side * side];
-    for case in cases {
-        let mask: Vec<f32> = case.mask.iter().map(|m| f32::from(u8::from(*m))).collect();
-        let small = resize(&mask, case.columns, case.rows, side, side);
-        sum.iter_mut().zip(small).for_each(|(s, v)| *s += v / cases.len() as f32);
-    }
-    Ok(Tensor::from_vec(sum, (side, side), &Device::Cpu)?)
 }

@@ -1,7 +1,7 @@
 //! Recipes: everything that decides what a training makes, as one TOML file that is kept beside the weights.
 
 use crate::arch::Architecture;
-use crate::card::{Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Label, PostSpec, Task, one_line};
+use crate::card::{Atlas, Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Label, PostSpec, Task, one_line};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,8 +31,12 @@ pub struct Recipe {
     pub architecture: Architecture,
     /// The way to the network's input.
     pub input: InputSpec,
-    /// One per output; thresholds are chosen anew on the validation persons.
+    /// One per output; the threshold of a single mask is chosen anew on the validation persons.
+    #[serde(default)]
     pub labels: Vec<Label>,
+    /// What it is for, and what not.
+    #[serde(default)]
+    pub purpose: String,
     /// The way to masks.
     #[serde(default)]
     pub post: PostSpec,
@@ -72,6 +76,57 @@ pub struct Training {
     pub checkpoint_every: usize,
     /// Updates between validations.
     pub validate_every: usize,
+    /// What is made small; by the kind of answer where it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// What makes it small.
+    #[serde(default)]
+    pub optimiser: Method,
+    /// Validations without a better one after which the training ends; the best weights are kept then. 0 never ends
+    /// early and keeps the last running mean, which no result has chosen.
+    #[serde(default)]
+    pub patience: usize,
+    /// Whether matrices and kernels are stored as f16.
+    #[serde(default)]
+    pub half: bool,
+    /// Bound of the memory for images and truth, MiB; what does not fit is read again each time.
+    #[serde(default = "memory")]
+    pub memory_mib: usize,
+}
+
+fn memory() -> usize {
+    512
+}
+
+/// What is made small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Binary cross-entropy and 1 - soft Dice, for masks; with shares as targets it is trained to the share.
+    CrossEntropyAndDice,
+    /// Cross-entropy over the labels and 1 - soft Dice of each but the background, for masks of which one holds.
+    SoftmaxAndDice,
+    /// Cross-entropy over the classes.
+    CrossEntropy,
+    /// The same with easy cases weighing less (Lin et al. 2017, gamma 2).
+    Focal,
+    /// Mean squared error.
+    Mse,
+    /// Mean absolute error.
+    L1,
+    /// 1 - SSIM and mean absolute error, 0.16 to 0.84 (Zhao et al. 2017).
+    SsimAndL1,
+}
+
+/// What makes it small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// AdamW (Loshchilov and Hutter 2019).
+    #[default]
+    Adamw,
+    /// Stochastic gradient descent with momentum 0.9.
+    Sgd,
 }
 
 /// How far an image is varied before each use. Probabilities are 0 to 1, lengths fractions of the image's side.
@@ -150,12 +205,13 @@ impl Recipe {
         let fail = |reason: &str| Err(Error::Recipe { reason: reason.into() });
         // The card's rules are the recipe's too.
         self.card(&"0".repeat(64)).check().map_err(|e| Error::Recipe { reason: e.to_string() })?;
-        if self.labels.len() != 1 {
-            return fail("the lung masks are one label, so the network has one output");
-        }
+        self.check_task()?;
         let t = &self.training;
         if t.steps == 0 || t.batch == 0 || t.checkpoint_every == 0 || t.validate_every == 0 {
             return fail("steps, batch, checkpoint_every and validate_every are at least 1");
+        }
+        if !(16..=65_536).contains(&t.memory_mib) {
+            return fail("memory_mib is between 16 and 65536");
         }
         if t.batch > 1024 {
             return fail("batch is at most 1024");
@@ -181,6 +237,38 @@ impl Recipe {
         Ok(())
     }
 
+    /// Whether loss, network and data go together.
+    fn check_task(&self) -> Result<()> {
+        let fail = |reason: String| Err(Error::Recipe { reason });
+        let loss = self.loss();
+        let fits = match self.task {
+            Task::Segmentation => matches!(loss, Loss::CrossEntropyAndDice | Loss::SoftmaxAndDice),
+            Task::Classification => matches!(loss, Loss::CrossEntropy | Loss::Focal),
+            Task::Reconstruction => matches!(loss, Loss::Mse | Loss::L1 | Loss::SsimAndL1),
+            Task::Detection => true,
+        };
+        if !fits {
+            return fail(format!("the loss is not one for {}", self.task.name()));
+        }
+        if let Some(degrade) = &self.data.degrade {
+            degrade.check().or_else(fail)?;
+        }
+        if self.input.click && (self.architecture.inputs() != 2 || self.task != Task::Segmentation) {
+            return fail("a network with a click takes two channels and outlines something".into());
+        }
+        Ok(())
+    }
+
+    /// What is made small.
+    pub fn loss(&self) -> Loss {
+        self.training.loss.unwrap_or(match self.task {
+            Task::Segmentation if self.labels.len() > 1 => Loss::SoftmaxAndDice,
+            Task::Segmentation => Loss::CrossEntropyAndDice,
+            Task::Reconstruction => Loss::L1,
+            Task::Classification | Task::Detection => Loss::CrossEntropy,
+        })
+    }
+
     /// The card of what the recipe makes, without results.
     pub fn card(&self, sha256: &str) -> Card {
         Card {
@@ -200,6 +288,7 @@ impl Recipe {
             data: Some(self.data.clone()),
             metrics: BTreeMap::new(),
             baseline: Some(Baseline { method: self.baseline, metrics: BTreeMap::new() }),
+            atlas: Some(Atlas { purpose: self.purpose.clone(), ..Atlas::default() }),
             notes: BTreeMap::new(),
         }
     }

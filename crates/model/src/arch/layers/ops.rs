@@ -1,4 +1,7 @@
-//! Operations on tensors, forward only, f32 on the CPU: the one place beneath which faster kernels can be put.
+//! Operations on tensors, f32 on the CPU: the one place beneath which faster kernels can be put.
+//!
+//! A tensor that belongs to a graph (one under training, or one whose gradient is asked for) goes through the kernels'
+//! ops, which have gradients; every other goes through the plain functions here, whose rounding parity was measured with.
 //!
 //! Convolutions run on `lightbox-kernels`. candle lacks pools with borders and ceil mode, norms per group or instance and
 //! upsampling with aligned centres; they are written here plainly, one thread a plane.
@@ -6,6 +9,7 @@
 use crate::Result;
 use candle_core::{D, Device, Tensor};
 use lightbox_kernels as kernels;
+use lightbox_kernels::ops::{Map, PoolKind};
 use rayon::prelude::*;
 
 /// Leaves with one sentence.
@@ -37,6 +41,19 @@ pub enum Act {
 impl Act {
     /// Applies it.
     pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() {
+            let map = match self {
+                Self::None => return Ok(x.clone()),
+                Self::Relu => Map::Act(kernels::Act::Relu),
+                Self::Leaky(slope) => Map::Act(kernels::Act::Leaky(slope)),
+                Self::Silu => Map::Silu,
+                Self::Gelu => Map::Gelu,
+                Self::Sigmoid => Map::Sigmoid,
+                Self::Tanh => Map::Tanh,
+                Self::Elu => return Ok(x.elu(1.0)?),
+            };
+            return Ok(kernels::ops::map(x, map)?);
+        }
         Ok(match self {
             Self::None => x.clone(),
             Self::Relu => x.relu()?,
@@ -137,8 +154,8 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
         dilation: [1, g.dilation, g.dilation],
         groups: g.groups,
         out_padding: [0; 3],
-        // Deep published networks are held to the numbers of their own implementation.
-        exact: true,
+        // Deep published networks are held to the numbers of their own implementation; a training is not.
+        exact: !(x.track_op() || weight.track_op()),
     };
     let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
     Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)
@@ -241,12 +258,31 @@ impl Pool {
 
     /// `[batch, channels, rows, columns]` to the largest value in each window.
     pub fn max(self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() {
+            return self.with_gradient(x, PoolKind::Max);
+        }
         self.run(x, f32::NEG_INFINITY, f32::max, |sum, _, _| sum)
     }
 
     /// The mean over the window; zeros of the border count (PyTorch's default, `count_include_pad=True`).
     pub fn average(self, x: &Tensor) -> Result<Tensor> {
+        if x.track_op() && !self.ceil {
+            return self.with_gradient(x, PoolKind::Average);
+        }
         self.run(x, 0.0, |a, b| a + b, |sum, _, all| sum / all as f32)
+    }
+
+    fn with_gradient(self, x: &Tensor, kind: PoolKind) -> Result<Tensor> {
+        let mut x = x.clone();
+        if self.ceil {
+            // The border pixel repeated to fill the last window: no maximum changes, for it lies in that window itself.
+            for axis in [2, 3] {
+                let n = x.dim(axis)?;
+                let reach = (self.out(n) - 1) * self.stride + self.kernel;
+                x = x.pad_with_same(axis, 0, reach.saturating_sub(n + 2 * self.padding))?;
+            }
+        }
+        Ok(kernels::ops::pool(&x, kernels::ops::Pool::d2(self.kernel, self.stride, self.padding), kind)?)
     }
 
     fn run(
@@ -299,6 +335,9 @@ pub fn global_average(x: &Tensor) -> Result<Tensor> {
 
 /// PyTorch's adaptive average pool to `rows` x `columns`.
 pub fn adaptive_average(x: &Tensor, rows: usize, columns: usize) -> Result<Tensor> {
+    if x.track_op() {
+        return Ok(kernels::ops::pool(x, kernels::ops::Pool::Adaptive([1, rows, columns]), PoolKind::Average)?);
+    }
     let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
     let span = |o: usize, n: usize, out: usize| (o * n / out)..((o + 1) * n).div_ceil(out);
     planes(x, rows, columns, |_, plane, y| {
@@ -319,6 +358,12 @@ pub fn adaptive_average(x: &Tensor, rows: usize, columns: usize) -> Result<Tenso
 /// - `x`: `[batch, channels, ..]`
 /// - `scale`, `shift`: `[channels]`
 pub fn affine(x: &Tensor, scale: &Tensor, shift: &Tensor, relu: bool) -> Result<Tensor> {
+    if x.track_op() {
+        let mut shape = vec![1; x.rank()];
+        shape[1] = scale.elem_count();
+        let y = x.broadcast_mul(&scale.reshape(shape.as_slice())?)?.broadcast_add(&shift.reshape(shape.as_slice())?)?;
+        return if relu { Act::Relu.apply(&y) } else { Ok(y) };
+    }
     let (scale, shift) = (values(scale)?, values(shift)?);
     let channels = x.dim(1)?;
     let size: usize = x.dims()[2..].iter().product();
@@ -340,6 +385,16 @@ pub fn group_norm(x: &Tensor, groups: usize, affine: Option<(&Tensor, &Tensor)>,
     let channels = x.dim(1)?;
     if groups == 0 || !channels.is_multiple_of(groups) {
         fail!("{channels} channels do not part into {groups} groups");
+    }
+    if x.track_op() {
+        let kind = kernels::ops::Norm::Group(groups);
+        return Ok(match affine {
+            Some((w, b)) => kernels::ops::norm(x, w, b, kind, eps)?,
+            None => {
+                let one = Tensor::ones(channels, candle_core::DType::F32, &Device::Cpu)?;
+                kernels::ops::norm(x, &one, &one.zeros_like()?, kind, eps)?
+            }
+        });
     }
     let affine = match affine {
         Some((w, b)) => Some((values(w)?, values(b)?)),
@@ -365,6 +420,12 @@ pub fn group_norm(x: &Tensor, groups: usize, affine: Option<(&Tensor, &Tensor)>,
 
 /// Leaky ReLU whose slope is a parameter: one for all channels or one each.
 pub fn prelu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
+    if x.track_op() || slope.track_op() {
+        let mut shape = vec![1; x.rank()];
+        shape[1] = slope.elem_count();
+        let below = Act::Relu.apply(&x.neg()?)?;
+        return Ok((Act::Relu.apply(x)? - below.broadcast_mul(&slope.reshape(shape.as_slice())?)?)?);
+    }
     let slope = values(slope)?;
     let channels = x.dim(1)?;
     let size: usize = x.dims()[2..].iter().product();
@@ -378,6 +439,9 @@ pub fn prelu(x: &Tensor, slope: &Tensor) -> Result<Tensor> {
 
 /// Nearest neighbour as PyTorch's `interpolate` to a size: the source of `i` is `floor(i * in / out)`.
 pub fn upsample_nearest(x: &Tensor, rows: usize, columns: usize) -> Result<Tensor> {
+    if x.track_op() {
+        return Ok(kernels::ops::resize(x, [1, rows, columns], kernels::ops::Resize::Nearest)?);
+    }
     let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
     planes(x, rows, columns, |_, plane, y| {
         for oy in 0..rows {
@@ -409,6 +473,9 @@ pub fn upsample_bilinear(x: &Tensor, rows: usize, columns: usize, align_corners:
     let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
     if h == 0 || w == 0 {
         fail!("an empty image cannot be enlarged");
+    }
+    if x.track_op() {
+        return Ok(kernels::ops::resize(x, [1, rows, columns], kernels::ops::Resize::Linear { align_corners })?);
     }
     let (down, across) = (linear_taps(h, rows, align_corners), linear_taps(w, columns, align_corners));
     planes(x, rows, columns, |_, plane, y| {

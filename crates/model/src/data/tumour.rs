@@ -1,0 +1,125 @@
+//! Contrast-enhanced T1 slices with the box of a tumour (Cheng 2017).
+
+use super::case::{Case, Item, Pixels, Set, Table, Truth, in_parallel};
+use super::cxr;
+use super::files::FileSet;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Name of the set in cards and recipes.
+pub const SET: &str = "brain-tumour";
+const CLASSES: [&str; 3] = ["glioma", "meningioma", "pituitary"];
+/// Ids are in order of acquisition and patients are not named, so neighbours stand for one person: some 13 slices a
+/// patient, so that few patients lie on both sides of a block's edge.
+const BLOCK: usize = 50;
+
+/// The slices of a data root.
+#[derive(Debug)]
+pub struct TumourSet {
+    files: FileSet,
+    items: Vec<Item>,
+    /// Centre and size as fractions of the image, and class.
+    boxes: Vec<Vec<([f32; 4], usize)>>,
+}
+
+fn block(name: &str) -> String {
+    let stem = name.rsplit('/').next().unwrap_or(name);
+    let digits: String = stem.chars().take_while(char::is_ascii_digit).collect();
+    match digits.parse::<usize>() {
+        Ok(n) => format!("block-{}", n / BLOCK),
+        Err(_) => format!("file-{stem}"),
+    }
+}
+
+impl TumourSet {
+    /// Finds `ROOT/mri/brain-tumour256*` and `ROOT/mri/boxes.csv`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a box that points to no image, outside its image or to no class.
+    pub fn open(root: &Path) -> Result<Self> {
+        let dir = root.join("mri");
+        let fail = |reason: String| Error::Data { set: SET.into(), reason };
+        if !dir.is_dir() {
+            let reason =
+                format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
+            return Err(fail(reason));
+        }
+        let files = FileSet::open_under(&dir, "brain-tumour256", &CLASSES)?;
+        if files.is_empty() {
+            return Err(fail(format!("there are no images: brain-tumour256.zip is missing in {}", dir.display())));
+        }
+        let table = Table::read(SET, &dir.join("boxes.csv"))?;
+        let column = |name: &str| table.column(SET, name);
+        let (file, class) = (column("file")?, column("class")?);
+        let places = [column("cx")?, column("cy")?, column("w")?, column("h")?];
+        let mut by_file: BTreeMap<String, Vec<([f32; 4], usize)>> = BTreeMap::new();
+        for row in table.rows() {
+            let name = &row[file];
+            if !files.contains(name) {
+                return Err(fail(format!("boxes.csv names an image that is not there: {name}")));
+            }
+            let class = CLASSES
+                .iter()
+                .position(|c| *c == row[class])
+                .ok_or_else(|| fail(format!("boxes.csv has the class '{}', which is none of the set", row[class])))?;
+            let mut b = [0f32; 4];
+            for (b, c) in b.iter_mut().zip(places) {
+                *b = row[c].parse().map_err(|_| fail(format!("boxes.csv has '{}' where a number belongs", row[c])))?;
+            }
+            let inside = b.iter().all(|v| (0.0..=1.0).contains(v)) && b[2] > 0.0 && b[3] > 0.0;
+            if !inside {
+                return Err(fail(format!("a box of boxes.csv does not lie in its image: {name}")));
+            }
+            by_file.entry(name.clone()).or_default().push((b, class));
+        }
+        let (mut items, mut boxes) = (Vec::new(), Vec::new());
+        for (name, all) in by_file {
+            items.push(Item { person: block(&name), class: all.first().map(|b| b.1), score: None, name });
+            boxes.push(all);
+        }
+        if items.is_empty() {
+            return Err(fail("boxes.csv names no image".into()));
+        }
+        Ok(Self { files, items, boxes })
+    }
+}
+
+impl Set for TumourSet {
+    fn name(&self) -> &'static str {
+        SET
+    }
+
+    fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    fn classes(&self) -> &'static [&'static str] {
+        &CLASSES
+    }
+
+    fn load(&self, which: &[usize]) -> Result<Vec<Case>> {
+        in_parallel(
+            which,
+            || self.files.reader(),
+            |files, i| {
+                let item = &self.items[i];
+                let (columns, rows, pixels) = cxr::decode(SET, &item.name, &files.read(&item.name)?)?;
+                let (w, h) = (columns as f32, rows as f32);
+                let boxes = self.boxes[i].iter().map(|(b, class)| {
+                    let [cx, cy, bw, bh] = *b;
+                    let rect = [(cx - bw / 2.0) * w, (cy - bh / 2.0) * h, (cx + bw / 2.0) * w, (cy + bh / 2.0) * h];
+                    (rect, *class)
+                });
+                Ok(Case {
+                    name: item.name.clone(),
+                    person: item.person.clone(),
+                    size: [1, rows, columns],
+                    pixels: Pixels::U8(pixels),
+                    truth: Truth::Boxes(boxes.collect()),
+                    affine_lps: None,
+                })
+            },
+        )
+    }
+}

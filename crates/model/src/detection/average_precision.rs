@@ -56,13 +56,15 @@ impl Label {
         let mut found: Vec<(usize, [bool; OVERLAPS.len()])> =
             ranked.iter().map(|(_, image, _)| (*image, [false; OVERLAPS.len()])).collect();
         for (k, overlap) in OVERLAPS.iter().enumerate() {
-            let mut free: Vec<Vec<bool>> = cases.iter().map(|c| c.truth.iter().map(|t| t.label == label).collect()).collect();
+            let mut free: Vec<Vec<bool>> =
+                cases.iter().map(|c| c.truth.iter().map(|t| t.label == label).collect()).collect();
             for ((_, image, b), (_, is_true)) in ranked.iter().zip(&mut found) {
                 let case = &cases[*image];
                 let open = (0..case.truth.len()).filter(|t| free[*image][*t]);
-                let best = open
-                    .map(|t| (iou(&case.found[*b].rect, &case.truth[t].rect), t))
-                    .fold(None, |best: Option<(f32, usize)>, new| if best.is_none_or(|b| new.0 > b.0) { Some(new) } else { best });
+                let best = open.map(|t| (iou(&case.found[*b].rect, &case.truth[t].rect), t)).fold(
+                    None,
+                    |best: Option<(f32, usize)>, new| if best.is_none_or(|b| new.0 > b.0) { Some(new) } else { best },
+                );
                 if let Some((v, t)) = best
                     && v >= *overlap
                 {

@@ -48,9 +48,8 @@ impl Blobs {
                 }
                 let n = own.len() as f32;
                 let mean: [f32; 4] = std::array::from_fn(|k| own.iter().map(|f| f[k]).sum::<f32>() / n);
-                let variance = std::array::from_fn(|k| {
-                    (own.iter().map(|f| (f[k] - mean[k]).powi(2)).sum::<f32>() / n).max(1e-4)
-                });
+                let variance =
+                    std::array::from_fn(|k| (own.iter().map(|f| (f[k] - mean[k]).powi(2)).sum::<f32>() / n).max(1e-4));
                 Ok((label, (n / boxes.len() as f32).ln(), mean, variance))
             })
             .collect::<Result<_>>()?;

@@ -29,7 +29,8 @@ impl Ranked {
             let scores: Vec<f32> = case.found.iter().map(|f| f.score).collect();
             let mut free = vec![true; case.truth.len()];
             for i in nms(&boxes, &scores, &vec![0; boxes.len()], OVERLAP) {
-                let open = (0..case.truth.len()).filter(|t| free[*t] && iou(&boxes[i], &case.truth[*t].rect) >= OVERLAP);
+                let open =
+                    (0..case.truth.len()).filter(|t| free[*t] && iou(&boxes[i], &case.truth[*t].rect) >= OVERLAP);
                 let best = open.max_by(|a, b| {
                     iou(&boxes[i], &case.truth[*a].rect).total_cmp(&iou(&boxes[i], &case.truth[*b].rect))
                 });
@@ -58,7 +59,11 @@ impl Ranked {
         let mut at = [0f64; ALARMS.len()];
         for (image, hit) in &self.found {
             let w = f64::from(weights[*image]);
-            if *hit { hits += w } else { alarms += w }
+            if *hit {
+                hits += w;
+            } else {
+                alarms += w;
+            }
             for (best, most) in at.iter_mut().zip(ALARMS) {
                 if alarms <= most * images as f64 {
                     *best = hits / objects as f64;

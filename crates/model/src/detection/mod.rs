@@ -5,6 +5,7 @@
 pub mod average_precision;
 pub mod blob;
 pub mod froc;
+pub(crate) mod parts;
 
 use crate::arch::detect::boxes::Rect;
 use crate::card::Interval;
@@ -34,16 +35,13 @@ pub struct Scored {
     pub found: Vec<Labelled>,
 }
 
-/// Draws of an interval.
-const DRAWS: usize = 1000;
-
 /// `ap50` (mean over the labels of the average precision at an overlap of 0.5), `ap` (the mean of that over overlaps
 /// 0.5 to 0.95 in steps of 0.05), `froc` (see [`froc`]) and `ap50_LABEL` of each label, with bootstrap 95 % intervals
-/// over persons.
+/// over persons out of `draws` (0 gives the figures alone).
 ///
 /// A label of which there is no case has no figure and no part in the means. Nothing comes out of no truth at all.
 #[must_use]
-pub fn measure(cases: &[Scored], labels: &[(usize, String)], seed: u64) -> BTreeMap<String, Interval> {
+pub fn measure(cases: &[Scored], labels: &[(usize, String)], draws: usize, seed: u64) -> BTreeMap<String, Interval> {
     let mut persons: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, case) in cases.iter().enumerate() {
         persons.entry(case.person.as_str()).or_default().push(i);
@@ -73,22 +71,22 @@ pub fn measure(cases: &[Scored], labels: &[(usize, String)], seed: u64) -> BTree
         out
     };
     let whole = figures(&vec![1; cases.len()]);
-    let mut draws: BTreeMap<&String, Vec<f64>> = whole.keys().map(|k| (k, Vec::with_capacity(DRAWS))).collect();
+    let mut drawn: BTreeMap<&String, Vec<f64>> = whole.keys().map(|k| (k, Vec::with_capacity(draws))).collect();
     let mut random = StdRng::seed_from_u64(seed);
-    for _ in 0..DRAWS {
+    for _ in 0..draws {
         let mut weights = vec![0u32; cases.len()];
         for _ in 0..persons.len() {
             persons[random.random_range(0..persons.len())].iter().for_each(|i| weights[*i] += 1);
         }
         // A draw without any case of a label says nothing about that label.
         for (name, value) in figures(&weights) {
-            if let Some(all) = draws.get_mut(&name) {
+            if let Some(all) = drawn.get_mut(&name) {
                 all.push(value);
             }
         }
     }
     let interval = |name: &String, value: f64| {
-        let mut all = draws.get(name).cloned().unwrap_or_default();
+        let mut all = drawn.get(name).cloned().unwrap_or_default();
         all.sort_by(f64::total_cmp);
         let at = |part: f64| all.get((part * all.len().saturating_sub(1) as f64).round() as usize).copied();
         let (low, high) = (at(0.025).unwrap_or(value), at(0.975).unwrap_or(value));
@@ -115,13 +113,13 @@ mod tests {
             .map(|i| one(i / 2, i % 2, &[(if i % 5 == 0 { wrong } else { right }, i % 2, 0.9 - i as f32 / 100.0)]))
             .collect();
         let labels = [(0, "One".to_owned()), (1, "Two words".to_owned()), (2, "Absent".to_owned())];
-        let m = measure(&cases, &labels, 1);
+        let m = measure(&cases, &labels, 500, 1);
         assert_eq!(m.keys().collect::<Vec<_>>(), ["ap", "ap50", "ap50_one", "ap50_two_words", "froc"]);
         assert!(m.values().all(|v| v.low <= v.value && v.value <= v.high && v.high <= 1.0));
         assert!(m["ap50"].low < m["ap50"].value && m["ap50"].value < m["ap50"].high);
         // Each box that was found lies exactly where it should.
         assert_eq!(m["ap"].value, m["ap50"].value);
-        assert_eq!(measure(&cases, &labels, 1), m);
-        assert!(measure(&[], &labels, 1).is_empty());
+        assert_eq!(measure(&cases, &labels, 500, 1), m);
+        assert!(measure(&[], &labels, 500, 1).is_empty());
     }
 }

@@ -62,7 +62,7 @@ fn candidates(values: &[f32], columns: usize, rows: usize, cuts: &[f64], sign: f
         for part in parts(&bright, columns) {
             let size = part.pixels.len() as f64;
             let share = size / (columns * rows) as f64;
-            if share < AREA[0] || share > AREA[1] {
+            if !(AREA[0]..=AREA[1]).contains(&share) {
                 continue;
             }
             let [x0, y0, x1, y1] = part.rect;
@@ -149,8 +149,7 @@ fn neighbours(i: usize, columns: usize, rows: usize) -> impl Iterator<Item = usi
 fn parts(flags: &[bool], columns: usize) -> Vec<Part> {
     let (numbers, sizes) = crate::post::components(flags, columns);
     let none = [f32::INFINITY, f32::INFINITY, 0.0, 0.0];
-    let mut out: Vec<Part> =
-        sizes.iter().map(|n| Part { pixels: Vec::with_capacity(*n), rect: none }).collect();
+    let mut out: Vec<Part> = sizes.iter().map(|n| Part { pixels: Vec::with_capacity(*n), rect: none }).collect();
     for (i, number) in numbers.into_iter().enumerate().filter(|(_, n)| *n > 0) {
         let Some(part) = out.get_mut(number as usize - 1) else { continue };
         let (x, y) = ((i % columns) as f32, (i / columns) as f32);

@@ -129,12 +129,14 @@ pub(crate) fn pool_batch(x: &Tensor, places: &[(usize, Rect)], scale: f32, size:
     let mut index = vec![0u32; places.len() * per];
     let mut filled = vec![0f32; places.len() * per];
     if !index.is_empty() {
-        index.par_chunks_mut(per).zip(filled.par_chunks_mut(per)).zip(places).for_each(|((index, filled), (b, rect))| {
-            maps[*b].largest(rect, size, |cell, at| {
-                index[cell] = (b * image + at) as u32;
-                filled[cell] = 1.0;
-            });
-        });
+        index.par_chunks_mut(per).zip(filled.par_chunks_mut(per)).zip(places).for_each(
+            |((index, filled), (b, rect))| {
+                maps[*b].largest(rect, size, |cell, at| {
+                    index[cell] = (b * image + at) as u32;
+                    filled[cell] = 1.0;
+                });
+            },
+        );
     }
     let n = index.len();
     let taken = x.contiguous()?.flatten_all()?.index_select(&Tensor::from_vec(index, n, &Device::Cpu)?, 0)?;

@@ -14,6 +14,7 @@ pub mod card;
 mod click;
 pub mod data;
 pub mod degrade;
+pub mod detection;
 mod error;
 pub mod evaluate;
 pub mod explain;

@@ -424,20 +424,6 @@ impl Network {
         }
     }
 
-    /// What a detector under training is off by; boxes in pixels of the input with the number of their label.
-    pub(crate) fn detection_loss(
-        &self,
-        x: &Tensor,
-        boxes: &[Vec<([f32; 4], usize)>],
-        cx: &RunCx<'_>,
-    ) -> Result<Tensor> {
-        let refused = || Error::Recipe { reason: "this detector cannot be trained here".into() };
-        match self {
-            Self::Unet2d(_) => Err(refused()),
-            Self::Other(net) => net.detection_loss(x, boxes, &mut Pass::new(*cx)).unwrap_or_else(|| Err(refused())),
-        }
-    }
-
     /// The number of the largest label in each voxel, where the network can tell it in little memory.
     pub(crate) fn labels(&self, x: &Tensor, pass: &mut Pass<'_>) -> Option<Result<Vec<u16>>> {
         match self {

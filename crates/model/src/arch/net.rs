@@ -112,18 +112,6 @@ pub trait Net: Send + Sync {
         None
     }
 
-    /// What a detector under training is off by, a scalar; `None` where it is not trained here.
-    ///
-    /// `boxes`: of each image of the batch, in pixels of the input, with the number of their label.
-    fn detection_loss(
-        &self,
-        _x: &Tensor,
-        _boxes: &[Vec<([f32; 4], usize)>],
-        _pass: &mut Pass<'_>,
-    ) -> Option<Result<Tensor>> {
-        None
-    }
-
     /// The number of the largest label in each voxel, where that needs less memory than [`Net::forward`].
     fn labels(&self, _x: &Tensor, _pass: &mut Pass<'_>) -> Option<Result<Vec<u16>>> {
         None

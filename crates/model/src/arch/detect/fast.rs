@@ -123,8 +123,13 @@ impl Fast {
         Ok(self.config.proposals.find(&grey, columns, rows, self.config.most))
     }
 
-    fn one(&self, x: &Tensor, found: &[Rect], pass: &mut Pass<'_>) -> Result<Detections> {
-        let (_, rows, columns) = channels(x, self.config.inputs)?;
+    pub(crate) fn config(&self) -> &FastConfig {
+        &self.config
+    }
+
+    /// The map of a batch.
+    pub(crate) fn map(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        channels(x, self.config.inputs)?;
         let mut map = x.clone();
         for (s, stage) in self.stages.iter().enumerate() {
             if s > 0 {
@@ -136,17 +141,36 @@ impl Fast {
             }
         }
         pass.tap("features", &map)?;
-        if found.is_empty() {
-            return Ok(Detections::default());
-        }
-        let scale = 1.0 / (1usize << (self.stages.len() - 1)) as f32;
-        let mut y = roi::pool(&Map::new(&map, scale)?, found, SIZE)?.flatten_from(1)?;
+        Ok(map)
+    }
+
+    /// Features of boxes `(image, box)` of a batch's map, with a gradient for the map.
+    pub(crate) fn pooled(&self, map: &Tensor, places: &[(usize, Rect)]) -> Result<Tensor> {
+        roi::pool_batch(map, places, self.scale(), SIZE)
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (1usize << (self.stages.len() - 1)) as f32
+    }
+
+    /// Raw numbers of the head, `[boxes, labels]` and `[boxes, 4 labels]`.
+    pub(crate) fn box_head(&self, features: &Tensor, pass: &Pass<'_>) -> Result<(Tensor, Tensor)> {
+        let mut y = features.flatten_from(1)?;
         for fc in &self.fc {
             pass.step()?;
             y = fc.forward(&y)?.relu()?;
         }
-        let scores: Vec<Vec<f32>> = self.scores.forward(&y)?.to_vec2()?;
-        let deltas: Vec<Vec<f32>> = self.deltas.forward(&y)?.to_vec2()?;
+        Ok((self.scores.forward(&y)?, self.deltas.forward(&y)?))
+    }
+
+    fn one(&self, x: &Tensor, found: &[Rect], pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let map = self.map(x, pass)?;
+        if found.is_empty() {
+            return Ok(Detections::default());
+        }
+        let (scores, deltas) = self.box_head(&roi::pool(&Map::new(&map, self.scale())?, found, SIZE)?, pass)?;
+        let (scores, deltas): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (scores.to_vec2()?, deltas.to_vec2()?);
         let limits = FasterConfig { score: self.config.score, iou: self.config.iou, ..FasterConfig::published(2) };
         Ok(select(&limits, found, &scores, &deltas, rows, columns))
     }

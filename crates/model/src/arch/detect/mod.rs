@@ -1,6 +1,7 @@
 //! Networks that find boxes, and the parts that they share.
 
 pub mod anchors;
+pub mod blobs;
 pub mod boxes;
 pub mod darknet;
 pub mod fast;

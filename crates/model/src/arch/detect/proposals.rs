@@ -16,6 +16,8 @@ pub enum Proposals {
     SelectiveSearch,
     /// Square, upright and lying windows of half, a quarter and an eighth of the shorter side, half overlapping.
     Windows,
+    /// Bright and dark parts at many cuts ([`super::blobs`]).
+    Blobs,
 }
 
 impl Proposals {
@@ -24,6 +26,7 @@ impl Proposals {
     pub fn find(self, grey: &[f32], columns: usize, rows: usize, most: usize) -> Vec<Rect> {
         let mut all = match self {
             Self::Windows => windows(columns, rows),
+            Self::Blobs => super::blobs::regions(grey, columns, rows),
             Self::SelectiveSearch => selective_search(grey, columns, rows),
         };
         all.truncate(most);

@@ -184,7 +184,7 @@ pub(crate) fn intensity(
 }
 
 /// (x - mean) / std of one channel.
-fn shifted(values: &mut [f32], spec: &InputSpec, channel: usize) {
+pub(crate) fn shifted(values: &mut [f32], spec: &InputSpec, channel: usize) {
     let of = |list: &[f32], default: f32| list.get(channel).or(list.first()).copied().unwrap_or(default);
     let (mean, std) = (of(&spec.mean, 0.0), of(&spec.std, 1.0));
     if mean != 0.0 || std != 1.0 {

@@ -2,7 +2,7 @@
 
 use crate::answer::is_background;
 use crate::arch::{Output, Pass, Takes};
-use crate::card::{Activation, Card, Task};
+use crate::card::{Activation, Card, Intensity, Task};
 use crate::{Error, Model, Result, RunCx};
 use candle_core::{Device, Tensor};
 use lightbox_core::{BitPlane, Mask, Volume, VoxelPos};
@@ -95,11 +95,11 @@ impl Grid {
         [0, 1, 2].map(|a| self.origin[a] + (0..3).map(|k| i[k] * self.steps[k][a]).sum::<f64>())
     }
 
-    /// The volume at the grid, trilinear; 0 outside.
+    /// The volume at the grid, trilinear; NaN outside.
     pub(crate) fn sample(&self, volume: &Volume) -> Vec<f32> {
         let [_, rows, columns] = self.dims;
         let dims = volume.geometry().dims();
-        let mut out = vec![0f32; self.dims.iter().product()];
+        let mut out = vec![f32::NAN; self.dims.iter().product()];
         out.par_chunks_exact_mut(rows * columns).enumerate().for_each(|(s, plane)| {
             for (i, o) in plane.iter_mut().enumerate() {
                 let v = self.voxel([s as f64, (i / columns) as f64, (i % columns) as f64]);
@@ -112,6 +112,24 @@ impl Grid {
         });
         out
     }
+}
+
+/// Values of the grid to the network's range. What lies outside of the volume is 0 where the range depends on the
+/// volume's own values, as the published tools fill up before they look at them; else it is the card's `pad`.
+fn to_range(values: &mut [f32], card: &Card) -> Result<()> {
+    let fixed = matches!(card.input.intensity, Intensity::Range { .. });
+    let fill = |values: &mut [f32], with: f32| {
+        values.par_iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = with);
+    };
+    if !fixed {
+        fill(values, 0.0);
+    }
+    crate::prepare::intensity(values, &card.input, None, None)?;
+    crate::prepare::shifted(values, &card.input, 0);
+    if fixed {
+        fill(values, card.input.pad);
+    }
+    Ok(())
 }
 
 impl Model {
@@ -141,7 +159,7 @@ impl Model {
         (cx.progress)(0.0, "Preparing the volume");
         let grid = Grid::of(card, volume)?;
         let mut values = grid.sample(volume);
-        crate::prepare::intensity(&mut values, &card.input, None, None)?;
+        to_range(&mut values, card)?;
         cx.check()?;
         stage("prepare");
         let labels = match card.input.window_overlap {
@@ -351,4 +369,41 @@ fn glam_inverse(steps: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::published::template;
+
+    #[test]
+    fn fixed_ranges_are_shifted_and_padded_as_the_card_says() {
+        // nnU-Net's CT: clipped to fixed HU, then (x - mean) / deviation of the training set; 0 around the volume.
+        let mut card = template("monai_unet_spleen").unwrap();
+        card.input.intensity =
+            Intensity::Range { low: -900.0, high: 300.0, to_low: -900.0, to_high: 300.0, clip: true };
+        (card.input.mean, card.input.std) = (vec![100.0], vec![50.0]);
+        card.check().unwrap();
+        let mut values = [-1000.0, 150.0, 1000.0, f32::NAN];
+        to_range(&mut values, &card).unwrap();
+        assert_eq!(values, [-20.0, 1.0, 4.0, 0.0]);
+        // MONAI's: HU -57 to 164 become 0 to 1.
+        let mut values = [-57.0, 164.0, 53.5, f32::NAN];
+        to_range(&mut values, &template("monai_unet_spleen").unwrap()).unwrap();
+        assert!(values.iter().zip([0.0, 1.0, 0.5, 0.0]).all(|(v, w)| (v - w).abs() < 1e-6), "{values:?}");
+        // Quantiles are those of the filled volume.
+        let mut values = [f32::NAN, 10.0, 20.0, 30.0];
+        let mut card = template("model18cls").unwrap();
+        (card.input.clip_low, card.input.clip_high) = (0.0, 1.0);
+        to_range(&mut values, &card).unwrap();
+        assert!(values.iter().zip([0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0]).all(|(v, w)| (v - w).abs() < 1e-6), "{values:?}");
+    }
+
+    #[test]
+    fn windows_cover_an_axis_and_end_with_it() {
+        assert_eq!(starts(10, 4, 0.5), [0, 2, 4, 6]);
+        assert_eq!(starts(11, 4, 0.5), [0, 2, 4, 6, 7]);
+        assert_eq!(starts(4, 4, 0.9), [0]);
+        assert_eq!(starts(9, 4, 0.0), [0, 4, 5]);
+    }
 }

@@ -122,6 +122,44 @@ fn card_of(trained: &Trained) -> Card {
     Card::read(dir.path()).unwrap()
 }
 
+/// A large image with a few small discs, and large bodies that have no label.
+fn small(seed: u64) -> Example {
+    let mut dice = Dice(seed.wrapping_mul(31).wrapping_add(9));
+    let (columns, rows) = (900, 700);
+    let mut values: Vec<f32> = (0..columns * rows).map(|_| 60.0 + 10.0 * dice.next()).collect();
+    let mut boxes = Vec::new();
+    let mut disc = |cx: f32, cy: f32, r: f32, bright: f32| {
+        for y in (cy - r) as usize..=(cy + r) as usize {
+            for x in (cx - r) as usize..=(cx + r) as usize {
+                if (x as f32 + 0.5 - cx).hypot(y as f32 + 0.5 - cy) < r {
+                    values[y * columns + x] += bright;
+                }
+            }
+        }
+    };
+    disc(450.0, 380.0, 150.0 + 40.0 * dice.next(), 50.0);
+    for i in 0..4 {
+        let (cx, cy, r) =
+            (60.0 + 240.0 * i as f32 + 40.0 * dice.next(), 60.0 + 60.0 * dice.next(), 14.0 + 5.0 * dice.next());
+        disc(cx, cy, r, 100.0);
+        boxes.push(Drawn { rect: [cx - r, cy - r, cx + r, cy + r], label: 0 });
+    }
+    let picture = Picture { columns, rows, planes: vec![values], full_range: None, window: None };
+    Example { picture, boxes }
+}
+
+#[test]
+fn small_objects_are_searched_for_at_their_size() {
+    let mut plan = plan();
+    plan.labels.truncate(1);
+    let trained = train(&[small(1), small(2)], &Backbone::random(1).unwrap(), &plan, &RunCx::silent()).unwrap();
+    assert!(trained.report.covered > 0.9, "{:?}", trained.report);
+    let test = small(3);
+    let all = found(&trained.model().unwrap(), &test.picture);
+    let right = test.boxes.iter().filter(|t| all.iter().any(|b| iou(&b.rect, &t.rect) > 0.5)).count();
+    assert!(right >= 3 && all.len() <= right + 1, "{right} of {}: {all:?}", test.boxes.len());
+}
+
 #[test]
 fn given_regions_are_judged_in_place_of_proposals() {
     let model = trained().model().unwrap();

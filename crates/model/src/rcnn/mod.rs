@@ -15,7 +15,7 @@ pub use backbone::Backbone;
 pub use recipe::{Drawing, Recipe, RecipeBox};
 
 use crate::arch::detect::boxes::{Rect, clip, iou};
-use crate::arch::detect::proposals::Proposals;
+use crate::arch::detect::proposals::{Proposals, SEARCHED_PX};
 use crate::arch::detect::rcnn::{CODER, Describer, Planes, RcnnConfig};
 use crate::arch::{Architecture, Params, Tensors};
 use crate::card::{Card, Fits, Label, Resize, Task};
@@ -186,7 +186,7 @@ struct Region {
 /// do not; [`Error::Cancelled`].
 pub fn train(examples: &[Example], backbone: &Backbone, plan: &Plan, cx: &RunCx<'_>) -> Result<Trained> {
     let clock = Instant::now();
-    let mut card = card(backbone, plan)?;
+    let mut card = card(examples, backbone, plan)?;
     let shown = |label: usize| examples.iter().flat_map(|e| &e.boxes).any(|b| b.label == label);
     if let Some(name) = plan.labels.iter().enumerate().find(|(i, _)| !shown(*i)).map(|(_, name)| name) {
         return Err(fault(format!("nothing was drawn for '{name}'")));
@@ -255,7 +255,24 @@ fn fault(reason: String) -> Error {
     Error::Recipe { reason }
 }
 
-fn card(backbone: &Backbone, plan: &Plan) -> Result<Card> {
+/// Sizes that regions may have, from those that were drawn: least and most of the longer side as fractions of the
+/// image's, and the side at which the smallest still shows.
+fn sizes(examples: &[Example]) -> ([f32; 2], usize) {
+    /// Pixels of the smallest object where regions are searched.
+    const SMALLEST_PX: f32 = 14.0;
+    let drawn = examples.iter().flat_map(|e| {
+        let longer = e.picture.columns.max(e.picture.rows).max(1) as f32;
+        e.boxes.iter().map(move |b| (b.rect[2] - b.rect[0]).max(b.rect[3] - b.rect[1]) / longer)
+    });
+    let (low, high) =
+        drawn.filter(|f| f.is_finite() && *f > 0.0).fold((1f32, 0f32), |(low, high), f| (low.min(f), high.max(f)));
+    let high = if high > 0.0 { high } else { 1.0 };
+    let searched = (SMALLEST_PX / low).ceil().clamp(SEARCHED_PX as f32, 480.0) as usize;
+    // Others of the kind may be half or twice as large.
+    ([low / 2.0, (high * 2.0).min(1.0)], searched)
+}
+
+fn card(examples: &[Example], backbone: &Backbone, plan: &Plan) -> Result<Card> {
     let s = &plan.settings;
     if plan.labels.is_empty() {
         return Err(fault("there is no label".into()));
@@ -269,12 +286,15 @@ fn card(backbone: &Backbone, plan: &Plan) -> Result<Card> {
         return Err(fault(format!("{} copies of a box are too many", s.copies)));
     }
     let defaults = &backbone.defaults;
+    let (fractions, searched_px) = sizes(examples);
     let config = RcnnConfig {
         side_px: s.side_px.unwrap_or(defaults.side_px),
         context_px: s.context_px.unwrap_or(defaults.context_px),
         tap: s.tap.clone().unwrap_or_else(|| defaults.tap.clone()),
         cells: s.cells.unwrap_or(defaults.cells),
         proposals: s.proposals,
+        searched_px,
+        fractions,
         most: s.most,
         ..RcnnConfig::on(backbone.architecture.clone(), plan.labels.len())
     };

@@ -6,7 +6,7 @@
 //! is no label for the background. [`crate::rcnn`] trains the last two from boxes that a reader draws.
 
 use super::boxes::{self, Coder, Rect};
-use super::proposals::Proposals;
+use super::proposals::{Proposals, SEARCHED_PX};
 use super::warp::warp;
 use crate::arch::layers::ops;
 use crate::arch::net::{Detections, Net, Output, Pass, channels, within};
@@ -38,6 +38,12 @@ pub struct RcnnConfig {
     /// Where objects may be.
     #[serde(default)]
     pub proposals: Proposals,
+    /// Longer side in pixels at which regions are searched.
+    #[serde(default = "searched")]
+    pub searched_px: usize,
+    /// Least and most that the longer side of a region may be, as fractions of the image's.
+    #[serde(default = "any_size")]
+    pub fractions: [f32; 2],
     /// Most regions of an image; 2000 in the paper.
     #[serde(default = "most")]
     pub most: usize,
@@ -66,6 +72,12 @@ fn features() -> String {
 fn one() -> usize {
     1
 }
+fn searched() -> usize {
+    SEARCHED_PX
+}
+fn any_size() -> [f32; 2] {
+    [0.0, 1.0]
+}
 fn most() -> usize {
     2000
 }
@@ -90,6 +102,8 @@ impl RcnnConfig {
             tap: features(),
             cells: one(),
             proposals: Proposals::default(),
+            searched_px: searched(),
+            fractions: any_size(),
             most: most(),
             score: score(),
             iou: iou(),
@@ -108,10 +122,15 @@ impl RcnnConfig {
         within("side_px", self.side_px, 16, 512)?;
         within("context_px", self.context_px, 0, self.side_px / 4)?;
         within("cells", self.cells, 1, 8)?;
+        within("searched_px", self.searched_px, 32, 640)?;
         within("most", self.most, 1, 10_000)?;
         within("boxes", self.boxes, 1, 10_000)?;
         if !(0.0..=1.0).contains(&self.score) || !(0.0..=1.0).contains(&self.iou) {
             return Err("score or iou is not between 0 and 1".into());
+        }
+        let [low, high] = self.fractions;
+        if !(0.0 <= low && low < high && high <= 1.0) {
+            return Err("fractions are not two parts of an image in ascending order".into());
         }
         if self.backbone.answers() != Answer::Classes {
             return Err(format!("its backbone is {}, which is no classifier", self.backbone.name()));
@@ -166,7 +185,7 @@ impl Planes {
         for (plane, _) in &self.planes {
             grey.iter_mut().zip(plane).for_each(|(g, v)| *g += v / n);
         }
-        config.proposals.find(&grey, self.columns, self.rows, config.most)
+        config.proposals.find_sized(&grey, self.size(), config.searched_px, config.fractions, config.most)
     }
 }
 

@@ -191,7 +191,7 @@ pub(super) fn volumes(model: &Model, set: &dyn Set, which: &[usize], how: How, c
         let dense = |mask: &lightbox_core::Mask| -> Vec<bool> {
             (0..case.pixels.len()).map(|v| mask.get([v % columns, v / columns % rows, v / columns / rows])).collect()
         };
-        let mut compare = |answer: crate::VolumeAnswer, to: &mut Vec<Vec<f64>>, far: &mut Vec<f64>| -> f64 {
+        let compare = |answer: crate::VolumeAnswer, to: &mut Vec<Vec<f64>>, far: &mut Vec<f64>| -> f64 {
             let (mut dices, mut distances) = (Vec::new(), Vec::new());
             for (l, (_, mask, _)) in answer.masks.iter().enumerate().take(k) {
                 let (mask, truth) = (dense(mask), case.mask(l as u8 + 1));

@@ -6,7 +6,6 @@ pub mod darknet;
 pub mod fast;
 pub mod faster;
 pub mod fpn;
-pub(crate) mod learn;
 pub mod proposals;
 pub mod roi;
 pub mod ssd;

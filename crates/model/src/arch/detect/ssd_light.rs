@@ -5,7 +5,6 @@
 //! `classification_headers.{0-2}.{0,2}`, `.3`, `regression_headers` alike.
 
 use super::boxes::{self, Rect};
-use super::learn;
 use super::ssd::cells;
 use crate::Result;
 use crate::arch::layers::block::ConvLayer;
@@ -113,7 +112,7 @@ impl Field {
             parts.push(run(branch, x)?);
         }
         let y = self.join.forward(&Tensor::cat(&parts, 1)?)?;
-        ops::add_relu(&y, &self.shortcut.forward(x)?)
+        Ok((y + self.shortcut.forward(x)?)?.relu()?)
     }
 }
 
@@ -204,9 +203,8 @@ impl LightSsd {
         Ok(Self { config: config.clone(), base, extra, logits, deltas })
     }
 
-    /// The four maps, finest first.
-    fn maps(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Vec<Tensor>> {
-        channels(x, self.config.inputs)?;
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
         let mut x = x.clone();
         let mut maps = Vec::with_capacity(4);
         for (n, step) in self.base.iter().enumerate() {
@@ -221,34 +219,6 @@ impl LightSsd {
         }
         pass.tap("features", &x)?;
         maps.push(run(&self.extra, &x)?);
-        Ok(maps)
-    }
-
-    fn loss(&self, x: &Tensor, boxes: &[Vec<(Rect, usize)>], pass: &mut Pass<'_>) -> Result<Tensor> {
-        let (batch, rows, columns) = channels(x, self.config.inputs)?;
-        let (mut logits, mut deltas, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        let (iw, ih) = (columns as f32, rows as f32);
-        for (i, map) in self.maps(x, pass)?.iter().enumerate() {
-            let (_, _, h, w) = map.dims4()?;
-            let per = MIN_BOXES_PX[i].len();
-            // [batch, per * k, h, w] to [batch, h * w * per, k], the order of the priors.
-            let rows_of = |t: Tensor, k: usize| -> Result<Tensor> {
-                Ok(t.permute([0, 2, 3, 1])?.contiguous()?.reshape((batch, h * w * per, k))?)
-            };
-            logits.push(rows_of(run(&self.logits[i], map)?, self.config.outputs)?);
-            deltas.push(rows_of(run(&self.deltas[i], map)?, 4)?);
-            all.extend(priors(i, h, w, rows, columns).into_iter().map(|[cx, cy, pw, ph]| {
-                [(cx - pw / 2.0) * iw, (cy - ph / 2.0) * ih, (cx + pw / 2.0) * iw, (cy + ph / 2.0) * ih]
-            }));
-        }
-        // The same code as `decode`'s: shifts by 0.1 of the prior, logarithms by 0.2.
-        let coder = boxes::Coder { weights: [1.0 / CENTRE, 1.0 / CENTRE, 1.0 / SIZE, 1.0 / SIZE] };
-        learn::with_priors(&Tensor::cat(&logits, 1)?, &Tensor::cat(&deltas, 1)?, &all, coder, boxes)
-    }
-
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
-        let (_, rows, columns) = channels(x, self.config.inputs)?;
-        let maps = self.maps(x, pass)?;
         let (mut all, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (i, map) in maps.iter().enumerate() {
             let (_, _, h, w) = map.dims4()?;
@@ -304,14 +274,5 @@ impl Net for LightSsd {
         let (batch, ..) = channels(x, self.config.inputs)?;
         let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
         Ok(Output::Boxes(all))
-    }
-
-    fn detection_loss(
-        &self,
-        x: &Tensor,
-        boxes: &[Vec<([f32; 4], usize)>],
-        pass: &mut Pass<'_>,
-    ) -> Option<Result<Tensor>> {
-        Some(self.loss(x, boxes, pass))
     }
 }

@@ -5,7 +5,6 @@
 //! C3_n4}`, `head.{stems,cls_convs,reg_convs,cls_preds,reg_preds,obj_preds}.{0-2}`; eps 1e-3, SiLU.
 
 use super::boxes::{self, sigmoid};
-use super::learn;
 use crate::arch::layers::block::ConvLayer;
 use crate::arch::layers::ops::{self, Act, Geometry, Pool};
 use crate::arch::net::{Detections, Net, Output, Pass, channels, within};
@@ -249,39 +248,24 @@ impl Yolox {
         Ok(vec![pan2, pan1, pan0])
     }
 
-    /// Of each level, finest first: its stride, and what its heads say of classes, shape and object.
-    fn heads(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Vec<(usize, [Tensor; 3])>> {
-        let mut all = Vec::with_capacity(3);
-        for (k, map) in self.pyramid(x, pass)?.iter().enumerate() {
-            let head = &self.heads[k];
-            let stem = head.stem.forward(map)?;
-            let c = head.classes[1].forward(&head.classes[0].forward(&stem)?)?;
-            let b = head.boxes[1].forward(&head.boxes[0].forward(&stem)?)?;
-            pass.step()?;
-            all.push((8 << k, [head.class.forward(&c)?, head.shape.forward(&b)?, head.object.forward(&b)?]));
-        }
-        Ok(all)
-    }
-
-    fn sides(&self, x: &Tensor) -> Result<()> {
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         if !rows.is_multiple_of(32) || !columns.is_multiple_of(32) {
             let reason = format!("the network takes sides that are multiples of 32, not {columns} x {rows}");
             return Err(Error::Image { reason });
         }
-        Ok(())
-    }
-
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
-        self.sides(x)?;
         let (mut all, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for (stride, maps) in self.heads(x, pass)? {
-            let (_, _, h, w) = maps[0].dims4()?;
-            let [class, shape, object] = maps;
-            let class: Vec<f32> = class.flatten_all()?.to_vec1()?;
-            let shape: Vec<f32> = shape.flatten_all()?.to_vec1()?;
-            let object: Vec<f32> = object.flatten_all()?.to_vec1()?;
-            let stride = stride as f32;
+        for (k, map) in self.pyramid(x, pass)?.iter().enumerate() {
+            let stride = (8 << k) as f32;
+            let head = &self.heads[k];
+            let (_, _, h, w) = map.dims4()?;
+            let stem = head.stem.forward(map)?;
+            let c = head.classes[1].forward(&head.classes[0].forward(&stem)?)?;
+            let b = head.boxes[1].forward(&head.boxes[0].forward(&stem)?)?;
+            pass.step()?;
+            let class: Vec<f32> = head.class.forward(&c)?.flatten_all()?.to_vec1()?;
+            let shape: Vec<f32> = head.shape.forward(&b)?.flatten_all()?.to_vec1()?;
+            let object: Vec<f32> = head.object.forward(&b)?.flatten_all()?.to_vec1()?;
             let size = h * w;
             for i in 0..size {
                 // The first of equal classes, as torch.max.
@@ -322,14 +306,5 @@ impl Net for Yolox {
         let (batch, ..) = channels(x, self.config.inputs)?;
         let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
         Ok(Output::Boxes(all))
-    }
-
-    fn detection_loss(
-        &self,
-        x: &Tensor,
-        boxes: &[Vec<([f32; 4], usize)>],
-        pass: &mut Pass<'_>,
-    ) -> Option<Result<Tensor>> {
-        Some(self.sides(x).and_then(|()| self.heads(x, pass)).and_then(|maps| learn::anchor_free(&maps, boxes)))
     }
 }

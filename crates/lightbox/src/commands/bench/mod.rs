@@ -67,8 +67,10 @@ pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
             cases.extend(lightbox_model::bench::nets());
             layers::run(cases)?
         }
+        "train" => layers::run(lightbox_kernels::bench::training())?,
         _ => {
-            return Err(format!("`lightbox bench {what}` is not built yet; `view`, `dicom`, `kernels` and `nets` are"));
+            let there = "`view`, `dicom`, `kernels`, `nets` and `train` are";
+            return Err(format!("`lightbox bench {what}` is not built yet; {there}"));
         }
     };
     if json {

@@ -103,7 +103,7 @@ impl ConvLayer {
     pub(crate) fn forward_add(&self, x: &Tensor, skip: &Tensor) -> Result<Tensor> {
         if self.is_trained(x) {
             let before = Self { act: Act::None, ..self.clone() };
-            return Act::Relu.apply(&(before.forward(x)? + skip)?);
+            return ops::add_relu(&before.forward(x)?, skip);
         }
         ops::check_conv(x, &self.weight, self.geometry)?;
         Ok(self.layer().forward_add(&x.contiguous()?, &skip.contiguous()?)?)

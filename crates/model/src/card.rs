@@ -39,7 +39,8 @@ pub struct Card {
     pub limits: Vec<String>,
     /// The network.
     pub architecture: Architecture,
-    /// The way from an image to the network's input.
+    /// The way from an image to the network's input; absent where it reads text.
+    #[serde(default = "InputSpec::absent", skip_serializing_if = "InputSpec::is_absent")]
     pub input: InputSpec,
     /// One per output channel, in order. A name alone is a label with the threshold 0.5.
     #[serde(default, with = "labels")]
@@ -80,6 +81,8 @@ pub enum Task {
     Detection,
     /// An image made of an image, or of noise.
     Reconstruction,
+    /// Words, or numbers about words.
+    Language,
 }
 
 impl Task {
@@ -90,6 +93,7 @@ impl Task {
             Self::Classification => "classification",
             Self::Detection => "detection",
             Self::Reconstruction => "reconstruction",
+            Self::Language => "language",
         }
     }
 }
@@ -325,7 +329,7 @@ pub struct Baseline {
     pub metrics: BTreeMap<String, Interval>,
 }
 
-/// Plain methods for segmentation.
+/// Plain methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -334,6 +338,10 @@ pub enum BaselineMethod {
     OtsuDark,
     /// The mean mask of the training cases, stored with the weights as `baseline.mean_mask`, the same for each image.
     MeanMask,
+    /// Words in a row counted in the same text, smoothed after Kneser and Ney.
+    Ngram,
+    /// BM25 over the same passages.
+    Bm25,
 }
 
 impl Card {
@@ -387,6 +395,7 @@ impl Card {
             Answer::Masks => Task::Segmentation,
             Answer::Boxes => Task::Detection,
             Answer::Image => Task::Reconstruction,
+            Answer::Text => Task::Language,
         };
         if self.task != wanted {
             return fail(format!(

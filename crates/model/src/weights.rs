@@ -101,34 +101,53 @@ pub(crate) fn to_bytes(tensors: &Tensors, fields: Option<HashMap<String, String>
         .map_err(|e| Error::Tensor(candle_core::Error::Msg(e.to_string())))
 }
 
-/// A tensor that becomes bytes only when they are written, one at a time.
-struct Written<'a>(&'a Tensor);
+/// A tensor that becomes bytes only when they are written, one at a time; in half precision where so asked.
+struct Written<'a> {
+    tensor: &'a Tensor,
+    half: bool,
+}
 
 impl View for Written<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        if self.half { Dtype::F16 } else { Dtype::F32 }
     }
 
     fn shape(&self) -> &[usize] {
-        self.0.dims()
+        self.tensor.dims()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
         // f32 on the CPU, checked by the caller; an empty answer would be found by the length check of the writer.
-        let values: Vec<f32> = self.0.flatten_all().and_then(|t| t.to_vec1()).unwrap_or_default();
-        Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        let flat = self.tensor.flatten_all();
+        Cow::Owned(if self.half {
+            let values = flat.and_then(|t| t.to_dtype(candle_core::DType::F16)?.to_vec1::<half::f16>());
+            values.unwrap_or_default().iter().flat_map(|v| v.to_le_bytes()).collect()
+        } else {
+            let values: Vec<f32> = flat.and_then(|t| t.to_vec1()).unwrap_or_default();
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        })
     }
 
     fn data_len(&self) -> usize {
-        4 * self.0.elem_count()
+        (if self.half { 2 } else { 4 }) * self.tensor.elem_count()
     }
 }
 
 /// Writes a safetensors file and says its SHA-256.
 pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
-    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), Written(tensor)));
+    write_with(path, tensors, None, false)
+}
+
+/// As [`write`], with text fields and in half precision where so asked.
+pub(crate) fn write_with(
+    path: &Path,
+    tensors: &Tensors,
+    fields: Option<HashMap<String, String>>,
+    half: bool,
+) -> Result<String> {
+    let views = tensors.iter().map(|(name, tensor)| (name.as_str(), Written { tensor, half }));
     let part = path.with_extension("part");
-    let written = safetensors::serialize_to_file(views, None, &part).map_err(|e| match e {
+    let written = safetensors::serialize_to_file(views, fields, &part).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(e) => Error::write(path)(e),
         e => Error::Tensor(candle_core::Error::Msg(e.to_string())),
     });

@@ -7,6 +7,7 @@ mod bench;
 mod export;
 mod images;
 mod infer;
+mod language;
 mod masks;
 mod models;
 mod report;

@@ -6,6 +6,7 @@ use lightbox_model::evaluate::{Cases, evaluate as measure};
 use lightbox_model::train::{Recipe, TrainOptions, train as run};
 use lightbox_model::{Card, Model, RunCx, Store, card, data};
 
+use super::language;
 use crate::args;
 use crate::output;
 
@@ -25,13 +26,15 @@ pub(super) fn model(name: &str) -> Result<Model, String> {
 }
 
 pub(super) fn evaluate(name: &str, root: Option<&Path>, cases: args::Cases, json: bool) -> Result<(), String> {
-    let model = model(name)?;
     let cases = match cases {
         args::Cases::Test => Cases::Test,
         args::Cases::All => Cases::All,
     };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };
-    let result = measure(&model, &data::root(root), cases, &cx).map_err(|e| e.to_string());
+    let result = match language::of(name)? {
+        Some(model) => language::evaluate(&model, &data::root(root), cases, &cx),
+        None => measure(&model(name)?, &data::root(root), cases, &cx).map_err(|e| e.to_string()),
+    };
     output::progress_end();
     let result = result?;
     if json {
@@ -53,9 +56,14 @@ pub(super) fn train(
     resume: bool,
     device: String,
 ) -> Result<(), String> {
-    let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
     let options = TrainOptions { resume, device };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };
+    if let Some(recipe) = language::recipe(recipe)? {
+        let report = language::train(&recipe, &data::root(root), out, &options, &cx);
+        output::progress_end();
+        return output::json(&report?);
+    }
+    let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
     let report = run(&recipe, &data::root(root), out, &options, &cx).map_err(|e| e.to_string());
     output::progress_end();
     output::json(&report?)

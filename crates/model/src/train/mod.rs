@@ -5,9 +5,9 @@
 
 mod augment;
 mod checkpoint;
-mod curve;
+pub(crate) mod curve;
 mod loss;
-mod optimiser;
+pub(crate) mod optimiser;
 pub mod recipe;
 
 use crate::arch::{Architecture, Network, Tensors};

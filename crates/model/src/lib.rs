@@ -22,6 +22,7 @@ mod files;
 mod image;
 mod import;
 mod input;
+pub mod language;
 pub mod metrics;
 pub mod npy;
 pub mod plain;

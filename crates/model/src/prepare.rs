@@ -201,6 +201,7 @@ pub(crate) fn prepare(picture: &Picture, card: &Card) -> Result<Prepared> {
         Takes::Plane(n) => n,
         Takes::Volume(_) => return fail(format!("'{}' takes a volume, this is a single image", card.id)),
         Takes::Latent(_) => return fail(format!("'{}' makes images of noise and takes none", card.id)),
+        Takes::Text => return fail(format!("'{}' reads text, not images", card.id)),
     };
     if picture.planes.len() != 1 && picture.planes.len() != channels {
         let what = if channels == 1 { "one grey channel".into() } else { format!("{channels} channels") };

@@ -607,6 +607,7 @@ pub fn template(name: &str) -> Option<Card> {
         crate::arch::Answer::Masks => Task::Segmentation,
         crate::arch::Answer::Boxes => Task::Detection,
         crate::arch::Answer::Image => Task::Reconstruction,
+        crate::arch::Answer::Text => Task::Language,
     };
     let activation = match (&draft.architecture, task) {
         (Architecture::MonaiGenerator(_), _) => Activation::Sigmoid,

@@ -59,6 +59,7 @@ impl Model {
                 Takes::Plane(c) => format!("[N, {c}, rows, columns]"),
                 Takes::Volume(c) => format!("[N, {c}, slices, rows, columns]"),
                 Takes::Latent(c) => format!("[N, {c}]"),
+                Takes::Text => return Err(Error::Image { reason: format!("'{}' reads text, not arrays", card.id) }),
             };
             let reason = format!("'{}' takes an array of shape {wanted}, this one is {:?}", card.id, input.shape);
             return Err(Error::Image { reason });

@@ -52,6 +52,7 @@ fn card(architecture: Architecture) -> Card {
         Answer::Masks => Task::Segmentation,
         Answer::Boxes => Task::Detection,
         Answer::Image => Task::Reconstruction,
+        Answer::Text => Task::Language,
     };
     let labels = (0..architecture.outputs())
         .map(|i| Label { name: format!("label {i}"), threshold: 0.5, sides: None })

@@ -8,6 +8,7 @@ mod boxes;
 mod export;
 mod images;
 mod infer;
+mod language;
 mod masks;
 mod models;
 mod report;

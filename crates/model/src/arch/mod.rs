@@ -18,6 +18,7 @@ pub mod unet;
 pub mod unet_plane;
 pub mod vgg;
 
+use crate::language::TextNet;
 use crate::run::RunCx;
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -91,6 +92,8 @@ pub enum Architecture {
     SrganDiscriminator(gan::SrganConfig),
     /// MONAI's Generator, [`monai`].
     MonaiGenerator(monai::GeneratorConfig),
+    /// A language model, [`crate::language`].
+    Text(TextNet),
 }
 
 /// What a network gives, so that a card of another task is refused.
@@ -104,6 +107,8 @@ pub enum Answer {
     Boxes,
     /// An image.
     Image,
+    /// Words, or numbers about words.
+    Text,
 }
 
 /// What a network takes.
@@ -115,6 +120,8 @@ pub enum Takes {
     Volume(usize),
     /// `[batch, numbers]`: noise that an image is made from.
     Latent(usize),
+    /// A text.
+    Text,
 }
 
 impl Architecture {
@@ -148,6 +155,7 @@ impl Architecture {
             Self::SrganGenerator(_) => "srgan-generator",
             Self::SrganDiscriminator(_) => "srgan-discriminator",
             Self::MonaiGenerator(_) => "monai-generator",
+            Self::Text(c) => c.name(),
         }
     }
 
@@ -179,6 +187,7 @@ impl Architecture {
             Self::DcganDiscriminator(c) => Takes::Plane(c.channels),
             Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => Takes::Plane(c.channels),
             Self::MonaiGenerator(c) => Takes::Latent(c.latent),
+            Self::Text(_) => Takes::Text,
         }
     }
 
@@ -200,16 +209,19 @@ impl Architecture {
             Self::FastRcnn(_) | Self::Rcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
             Self::SrganGenerator(_) | Self::MonaiGenerator(_) => Answer::Image,
+            Self::Text(_) => Answer::Text,
         }
     }
 
     /// Number of input channels.
     pub fn inputs(&self) -> usize {
-        let (Takes::Plane(n) | Takes::Volume(n) | Takes::Latent(n)) = self.takes();
-        n
+        match self.takes() {
+            Takes::Plane(n) | Takes::Volume(n) | Takes::Latent(n) => n,
+            Takes::Text => 0,
+        }
     }
 
-    /// Number of labels; 0 where an image comes out.
+    /// Number of labels; 0 where an image or text comes out.
     pub fn outputs(&self) -> usize {
         match self {
             Self::Unet2d(c) => c.outputs,
@@ -236,7 +248,7 @@ impl Architecture {
             Self::ResidualCnn(_) => 0,
             Self::DcganDiscriminator(_) | Self::SrganDiscriminator(_) => 1,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => 0,
-            Self::SrganGenerator(_) | Self::MonaiGenerator(_) => 0,
+            Self::SrganGenerator(_) | Self::MonaiGenerator(_) | Self::Text(_) => 0,
         }
     }
 
@@ -266,6 +278,7 @@ impl Architecture {
             Self::DcganGenerator(c) | Self::DcganDiscriminator(c) => c.check(),
             Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => c.check(),
             Self::MonaiGenerator(c) => c.check(),
+            Self::Text(c) => c.check(),
         }
     }
 
@@ -273,6 +286,9 @@ impl Architecture {
     pub fn shapes(&self) -> Shapes {
         if let Self::Unet2d(config) = self {
             return config.shapes();
+        }
+        if let Self::Text(net) = self {
+            return net.shapes();
         }
         Params::list(|p| self.net(p)).unwrap_or_default()
     }
@@ -324,6 +340,11 @@ impl Architecture {
             Self::SrganGenerator(c) => Box::new(gan::SrganGenerator::new(p, c)?),
             Self::SrganDiscriminator(c) => Box::new(gan::SrganDiscriminator::new(p, c)?),
             Self::MonaiGenerator(c) => Box::new(monai::Generator::new(p, c)?),
+            Self::Text(c) => {
+                return Err(Error::Text {
+                    reason: format!("a model of the kind '{}' reads text, not images", c.name()),
+                });
+            }
         })
     }
 
@@ -340,6 +361,7 @@ impl Architecture {
     pub(crate) fn adapt(&mut self, names: &[&str]) {
         match self {
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.adapt(names),
+            Self::Text(c) => c.adapt(names),
             _ => {}
         }
     }
@@ -351,6 +373,7 @@ impl Architecture {
             Self::Vgg(_) => vgg::rename(name),
             Self::FasterRcnn(_) | Self::MaskRcnn(_) => faster::rename(name),
             Self::Meshnet(_) => meshnet::rename(name),
+            Self::Text(c) => c.rename(name),
             // MONAI keeps torchvision's network as `features`.
             Self::InceptionV3(_) => name.strip_prefix("features.").unwrap_or(name).to_owned(),
             _ => name.to_owned(),
@@ -365,6 +388,7 @@ impl Architecture {
             Self::FcnResnet(c) => !c.aux && name.starts_with("aux_classifier."),
             // TorchXRayVision keeps its operating points among the weights; a card holds them as thresholds.
             Self::Densenet(_) | Self::Resnet(_) => name == "op_threshs",
+            Self::Text(c) => c.ignores(name),
             _ => false,
         }
     }

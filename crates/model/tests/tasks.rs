@@ -66,9 +66,9 @@ fn save(path: &Path, image: &GrayImage) {
 fn pattern(kind: u32, n: u32) -> GrayImage {
     GrayImage::from_fn(40, 40, |x, y| {
         let on = match kind {
-            0 => (x + n) / 4.is_multiple_of(2),
-            1 => (y + n) / 4.is_multiple_of(2),
-            _ => (x + n) / 5.is_multiple_of(2) && y / 5.is_multiple_of(2),
+            0 => ((x + n) / 4).is_multiple_of(2),
+            1 => ((y + n) / 4).is_multiple_of(2),
+            _ => ((x + n) / 5).is_multiple_of(2) && (y / 5).is_multiple_of(2),
         };
         Luma([if on { 190 } else { 60 } + ((x * 7 + y * 3 + n) % 13) as u8])
     })

@@ -140,8 +140,7 @@ fn classes_are_learnt_measured_and_explained() {
     assert!(image::open(out.join("gallery.png")).is_ok());
 
     let plane: Vec<f32> = pattern(1, 3).iter().map(|v| f32::from(*v)).collect();
-    let picture =
-        Picture { columns: 40, rows: 40, planes: vec![plane], full_range: Some([0.0, 255.0]), window: None };
+    let picture = Picture { columns: 40, rows: 40, planes: vec![plane], full_range: Some([0.0, 255.0]), window: None };
     let heat = model.explain(&picture, Method::GradCam, None, &RunCx::silent()).unwrap();
     assert_eq!((heat.label.as_str(), heat.values.len()), ("Bacterial pneumonia", 1600));
     let spread = model.class_spread(&picture, &RunCx::silent()).unwrap();
@@ -155,7 +154,8 @@ fn classes_are_learnt_measured_and_explained() {
     let few = dir.path().join("few");
     chests(&few, 24);
     for n in 1..24 {
-        std::fs::remove_file(few.join(format!("cxr/kermany224/test/PNEUMONIA/person{}_virus_{n}.png", n + 500))).unwrap();
+        std::fs::remove_file(few.join(format!("cxr/kermany224/test/PNEUMONIA/person{}_virus_{n}.png", n + 500)))
+            .unwrap();
     }
     let error = run(&text, &few, &dir.path().join("x")).unwrap_err().to_string();
     assert!(error.contains("'Viral pneumonia' has") && error.contains("at least 2"), "{error}");
@@ -231,10 +231,10 @@ threshold = 0.5
     assert!(report.evaluation.metrics["dice"].value > 0.75, "{:?}", report.evaluation.metrics);
     assert!(report.evaluation.metrics.contains_key("ece"));
     let model = load(&out);
-    let disc: Vec<f32> =
-        (0..64 * 64).map(|i| if ((i % 64 - 30i32).pow(2) + (i / 64 - 34).pow(2)) < 36 { 900.0 } else { 100.0 }).collect();
-    let image =
-        lightbox_model::GreyImage { columns: 64, rows: 64, values: disc, spacing_mm: Some([0.5, 0.5]) };
+    let disc: Vec<f32> = (0..64 * 64)
+        .map(|i| if ((i % 64 - 30i32).pow(2) + (i / 64 - 34).pow(2)) < 36 { 900.0 } else { 100.0 })
+        .collect();
+    let image = lightbox_model::GreyImage { columns: 64, rows: 64, values: disc, spacing_mm: Some([0.5, 0.5]) };
     let found = model.segment_click(&image, [30.5, 34.5], &RunCx::silent()).unwrap();
     // 12 pixels of 0.5 mm across.
     assert!((found.lengths[0] - 6.0).abs() < 2.0 && found.lengths[1] > 3.0, "{:?}", found.lengths);

@@ -15,7 +15,7 @@ use std::io::Cursor;
 /// Side of a tile in pixels.
 const SIDE: usize = 168;
 /// How many cases are shown, in rows of five.
-pub(crate) const WORST: usize = 10;
+const WORST: usize = 10;
 const TRUE: Rgb<u8> = Rgb([90, 220, 120]);
 const FOUND: Rgb<u8> = Rgb([255, 120, 80]);
 

@@ -8,7 +8,9 @@ use crate::card::{
     Activation, BaselineMethod, CARD_FILE, Calibration, Cost, Gate, Interval, OperatingPoint, Task, WEIGHTS_FILE,
 };
 use crate::data::case::Set;
-use crate::evaluate::{ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, looked_at, measure, positive};
+use crate::evaluate::{
+    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, looked_at, measure, positive,
+};
 use crate::files::write_atomic;
 use crate::run::RunCx;
 use crate::{Card, Model, Result, metrics, trust, weights};
@@ -18,6 +20,8 @@ use std::path::Path;
 const DRAWS: usize = 1000;
 /// Share of the validation cases that the gate lets pass.
 const GATE_PASSES: f64 = 0.99;
+/// How a card begins whose network is not worth its trouble.
+const PLAIN_WINS: &str = "THE PLAIN METHOD WINS";
 /// Watts that a core of a server is reckoned with.
 const CORE_W: f64 = 10.0;
 
@@ -199,6 +203,15 @@ fn fill_atlas(
 ) -> Result<()> {
     let mut atlas = card.atlas.clone().unwrap_or_default();
     atlas.verdict = verdict(card, measured);
+    for (name, goal) in &job.recipe.goals {
+        if let Some(found) = measured.metrics.get(name).filter(|m| m.value < *goal) {
+            atlas.verdict.push_str(&format!(" It misses its goal: {name} {:.3}, not {goal}.", found.value));
+        }
+    }
+    if atlas.verdict.starts_with(PLAIN_WINS) {
+        // In the card's first lines, where nobody overlooks it.
+        card.summary = format!("{} {}", atlas.verdict, card.summary);
+    }
     let persons: Vec<&str> = measured.persons.iter().map(String::as_str).collect();
     if let (Some(ece), false) = (measured.metrics.get("ece"), measured.classes.is_empty()) {
         let softmax = |r: &ClassRecord| (crate::arch::detect::boxes::softmax(&r.logits), r.truth);
@@ -284,7 +297,7 @@ fn verdict(card: &Card, measured: &Measured) -> String {
     } else if ours.value > theirs.value {
         "The network is ahead of the plain method, but the intervals touch"
     } else {
-        "THE PLAIN METHOD WINS"
+        PLAIN_WINS
     };
     format!("{says}: {name} {:.3} against {:.3} for {method}.", ours.value, theirs.value)
 }

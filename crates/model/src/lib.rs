@@ -37,8 +37,8 @@ mod run;
 mod segment;
 pub mod store;
 pub mod train;
-mod untrained;
 pub mod trust;
+mod untrained;
 mod volume;
 mod weights;
 

@@ -35,8 +35,14 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
     let index = index(&args.paths)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), args.out.display()))?;
-    let mut run =
-        Run { model: &model, ask: &ask, out: &args.out, opener: Opener::default(), inputs: Vec::new(), timings: Vec::new() };
+    let mut run = Run {
+        model: &model,
+        ask: &ask,
+        out: &args.out,
+        opener: Opener::default(),
+        inputs: Vec::new(),
+        timings: Vec::new(),
+    };
     let mut failed: Vec<String> = Vec::new();
     let total: usize =
         index.studies.iter().flat_map(|s| &s.series).flat_map(|s| &s.stacks).map(|k| k.frames.len()).sum();

@@ -118,9 +118,9 @@ impl Conv {
                 packed.run(x, [self.spec.padding[1], self.spec.padding[2]], to)
             } else {
                 let k = ci * taps;
-                let packed = self
-                    .windows
-                    .get_or_init(|| Weights::new(self.isa, g, ci, co, taps, |g, o, i| weight[(g * co + o) * k + i]));
+                let at = |g: usize, o: usize, i: usize| weight[(g * co + o) * k + i];
+                let packed =
+                    self.windows.get_or_init(|| Weights::new(self.isa, g, ci, co, taps, at).exact(self.spec.exact));
                 implicit::run(packed, &self.taps, x, to)
             }
         }
@@ -161,7 +161,7 @@ impl ConvTransposed {
             .map(|(t, used)| {
                 let n = used.len();
                 let at = |g: usize, o: usize, i: usize| weight[((g * ci + i / n) * co + o) * taps + used[i % n]];
-                let packed = Weights::new(isa, g, ci, co, n, at);
+                let packed = Weights::new(isa, g, ci, co, n, at).exact(spec.exact);
                 (t, packed)
             })
             .collect();

@@ -204,3 +204,52 @@ fn layers_in_bytes_are_the_sums_of_their_bytes() {
         }
     }
 }
+
+/// Root mean square of a difference, in units of the last place of a sum of that root mean square.
+fn rounding(got: impl Iterator<Item = f64>, want: &[f64]) -> f64 {
+    let n = want.len() as f64;
+    let size = (want.iter().map(|w| w * w).sum::<f64>() / n).sqrt();
+    let error = (got.zip(want).map(|(g, w)| (g - w).powi(2)).sum::<f64>() / n).sqrt();
+    error / size / f64::from(f32::EPSILON)
+}
+
+#[test]
+fn long_sums_round_far_less_than_one_by_one() {
+    // The longest of published networks: a 3 x 3 layer over 2048 channels, 18432 products.
+    let (c_in, c_out, dims) = (2048, 8, [1, 3, 7]);
+    let spec = ConvSpec { exact: true, ..ConvSpec::d2(1, 1) };
+    let mut r = rng(11);
+    // After a ReLU numbers have one sign, and weights a small mean.
+    let x: Vec<f32> = random(&mut r, c_in * 21).into_iter().map(f32::abs).collect();
+    let weight = random(&mut r, c_out * c_in * 9);
+    let (want, _, out) = reference::conv(&spec, [1, 3, 3], (1, c_in, c_out), &x, dims, &weight);
+    // The same loops in f32.
+    let mut plain = Vec::new();
+    for o in 0..c_out {
+        for at in ConvSpec::taps(out) {
+            let mut sum = 0f32;
+            for c in 0..c_in {
+                for (t, k) in ConvSpec::taps([1, 3, 3]).enumerate() {
+                    let (y, x_) = ((at[1] + k[1]).wrapping_sub(1), (at[2] + k[2]).wrapping_sub(1));
+                    if y < dims[1] && x_ < dims[2] {
+                        sum = weight[(o * c_in + c) * 9 + t].mul_add(x[c * 21 + y * dims[2] + x_], sum);
+                    }
+                }
+            }
+            plain.push(f64::from(sum));
+        }
+    }
+    let one_by_one = rounding(plain.into_iter(), &want);
+    for &isa in isa::available() {
+        isa::with(isa, || {
+            for (exact, times) in [(false, 4.0), (true, 12.0)] {
+                let spec = ConvSpec { exact, ..spec };
+                let conv = Conv::new(spec, [1, 3, 3], c_in, c_out, weight.len()).unwrap();
+                assert!(!conv.is_winograd(1, dims).unwrap(), "too few tiles");
+                let (got, _) = conv.forward(&weight, Input::new(&x, 1, dims), Extra::default()).unwrap();
+                let ours = rounding(got.iter().map(|v| f64::from(*v)), &want);
+                assert!(ours * times < one_by_one, "{isa}, exact {exact}: {ours} units, one by one {one_by_one}");
+            }
+        });
+    }
+}

@@ -49,6 +49,8 @@ pub(crate) struct Weights {
     k: usize,
     panels: Vec<(usize, usize)>,
     data: Vec<f32>,
+    /// See [`ConvSpec::exact`](crate::ConvSpec).
+    exact: bool,
     /// For weights in bytes (four channels a number): the scale of each output channel, and the sum of its weights.
     bytes: Option<(Vec<f32>, Vec<i32>)>,
 }
@@ -83,7 +85,13 @@ impl Weights {
         for g in 0..groups {
             data.extend(gemm::pack(&panels, k, |r, i| at(g, r, i)));
         }
-        Self { isa, groups, c_in, c_out, k, panels, data, bytes: None }
+        Self { isa, groups, c_in, c_out, k, panels, data, exact: false, bytes: None }
+    }
+
+    /// With sums as exact as can be.
+    pub(crate) fn exact(mut self, exact: bool) -> Self {
+        self.exact = exact;
+        self
     }
 
     fn panel(&self, group: usize, first: usize) -> *const f32 {
@@ -117,6 +125,7 @@ impl<'a> Call<'a> {
         // SAFETY: the caller's promise; weights in bytes are made where the processor has VNNI only.
         unsafe {
             if self.factor.is_empty() {
+                let to = Store { exact: self.w.exact, ..to };
                 gemm::panel(self.w.isa, rows, a, b, off, cols, to);
             } else {
                 let by = Rescale { shift: self.shift[first..].as_ptr(), factor: self.factor[first..].as_ptr() };
@@ -253,6 +262,7 @@ impl Target<'_> {
             bias: self.bias.map_or(std::ptr::null(), |b| b[channel..].as_ptr()),
             res: self.res.map_or(std::ptr::null(), |r| r[at..].as_ptr()),
             act: self.act,
+            exact: false,
         }
     }
 }

@@ -60,7 +60,8 @@ impl Linear {
                         let tile = &self.data[block * k * nr..][..k * nr];
                         // SAFETY: tasks own disjoint rows and columns; blocks are whole vectors.
                         unsafe {
-                            let plain = Store::plain(to.at(at), n);
+                            // Few rows wait for the weights' memory, not for sums: so they are exact.
+                            let plain = Store { exact: true, ..Store::plain(to.at(at), n) };
                             // Here the bias goes along the columns: it is placed first, then added to.
                             let mut store = plain;
                             match (extra.bias, extra.res) {

@@ -248,6 +248,49 @@ impl ResNet {
     }
 }
 
+/// A small single-shot detector (after Liu et al. 2016): five stages that halve, heads on the last three.
+pub struct Ssd {
+    stages: Vec<[ConvLayer; 2]>,
+    heads: Vec<ConvLayer>,
+}
+
+impl Ssd {
+    /// Boxes a place.
+    const ANCHORS: usize = 3;
+
+    /// `base` channels at the first stage; each head gives four numbers of a box and one for each label.
+    pub fn new(init: &mut Init, base: usize, labels: usize) -> Result<Self> {
+        let widths = [base, 2 * base, 4 * base, 6 * base, 8 * base];
+        let (mut stages, mut heads) = (Vec::new(), Vec::new());
+        let mut c = 1;
+        for (i, w) in widths.into_iter().enumerate() {
+            let first = init.conv(&[w, c, 3, 3], true, ConvSpec::d2(2, 1), Act::Relu)?;
+            stages.push([first, init.conv(&[w, w, 3, 3], true, ConvSpec::d2(1, 1), Act::Relu)?]);
+            if i >= 2 {
+                let out = Self::ANCHORS * (4 + labels);
+                heads.push(init.conv(&[out, w, 3, 3], true, ConvSpec::d2(1, 1), Act::None)?);
+            }
+            c = w;
+        }
+        Ok(Self { stages, heads })
+    }
+
+    /// `[batch, 1, rows, columns]` to one map a head, finest first.
+    pub fn forward<F: Flow>(&self, f: &mut F, x: &F::T) -> Result<Vec<F::T>> {
+        let mut x = x.clone();
+        let mut maps = Vec::with_capacity(self.heads.len());
+        let quiet = self.stages.len() - self.heads.len();
+        for (i, [a, b]) in self.stages.iter().enumerate() {
+            x = f.conv(a, &x)?;
+            x = f.conv(b, &x)?;
+            if i >= quiet {
+                maps.push(f.conv(&self.heads[i - quiet], &x)?);
+            }
+        }
+        Ok(maps)
+    }
+}
+
 /// MeshNet (Fedorov et al. 2017): dilated 3 x 3 x 3 convolutions of few channels over a whole volume.
 pub struct MeshNet {
     layers: Vec<ConvLayer>,

@@ -6,9 +6,10 @@
 
 use crate::isa;
 use candle_core::{Result, bail};
+use std::any::Any;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sizes the pool: all processors but `reserve`, at least one. The first call of the process counts; says whether it
 /// was this one.
@@ -46,32 +47,108 @@ pub fn run<R: Send>(cancel: Option<&Arc<AtomicBool>>, f: impl FnOnce() -> R + Se
     })
 }
 
-/// Runs `f(i)` for `i in 0..n`, a task at a time on each thread.
-pub(crate) fn par_for(n: usize, f: impl Fn(usize) + Sync) -> Result<()> {
-    let cancel = CANCEL.with_borrow(Clone::clone);
-    let stop = || cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed));
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while !stop() {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= n {
+/// A loop over tasks that threads of the pool help with.
+struct Loop {
+    tasks: usize,
+    next: AtomicUsize,
+    /// How many helpers are inside, and [`SHUT`] when the caller has left.
+    door: AtomicUsize,
+    /// The task. Only a helper that came in before the door was shut may call it.
+    task: *const (dyn Fn(usize) + Sync),
+    cancel: Option<Arc<AtomicBool>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+const SHUT: usize = 1 << (usize::BITS - 1);
+
+// SAFETY: the task is `Sync`, and `Loop::help` says why it is alive where it is called.
+unsafe impl Send for Loop {}
+// SAFETY: as above.
+unsafe impl Sync for Loop {}
+
+impl Loop {
+    fn stopped(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|c| c.load(Ordering::Relaxed))
+    }
+
+    /// # Safety
+    /// The task must be alive.
+    unsafe fn work(&self) {
+        while !self.stopped() {
+            let i = self.next.fetch_add(1, Ordering::Relaxed);
+            if i >= self.tasks {
                 break;
             }
-            f(i);
+            // SAFETY: the caller's promise.
+            unsafe { (*self.task)(i) };
         }
+    }
+
+    /// What a thread of the pool does when it comes to it, which may be long after the loop has ended.
+    fn help(&self) {
+        if self.door.fetch_add(1, Ordering::Acquire) & SHUT == 0 {
+            // SAFETY: the door was open, and the caller waits for those inside before it lets go of the task.
+            if let Err(e) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unsafe { self.work() })) {
+                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
+            }
+        }
+        self.door.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Shuts the door of a loop and waits for the helpers inside, also when a task panics.
+struct Shut<'a>(&'a Loop);
+
+impl Drop for Shut<'_> {
+    fn drop(&mut self) {
+        self.0.door.fetch_or(SHUT, Ordering::AcqRel);
+        let mut turns = 0u32;
+        while self.0.door.load(Ordering::Acquire) != SHUT {
+            // Each is at its last task: short, unless the processor was taken from it.
+            turns += 1;
+            if turns < 200 { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+}
+
+/// Runs `f(i)` for `i in 0..n`, a task at a time on each thread.
+///
+/// The caller works too, and waits for nobody who has not begun: a thread that wakes too late finds the door shut. So a
+/// short loop costs no more than on one thread.
+pub(crate) fn par_for(n: usize, f: impl Fn(usize) + Sync) -> Result<()> {
+    let task: &(dyn Fn(usize) + Sync) = &f;
+    // SAFETY: only the lifetime changes; `Shut` keeps every call inside of it.
+    let task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(task) };
+    let work = Loop {
+        tasks: n,
+        next: AtomicUsize::new(0),
+        door: AtomicUsize::new(0),
+        task,
+        cancel: CANCEL.with_borrow(Clone::clone),
+        panic: Mutex::new(None),
     };
     let threads = threads().min(n);
-    if threads > 1 {
-        rayon::scope(|s| {
-            for _ in 1..threads {
-                s.spawn(|_| work());
-            }
-            work();
-        });
+    let stopped = if threads > 1 {
+        let work = Arc::new(work);
+        for _ in 1..threads {
+            let work = work.clone();
+            rayon::spawn(move || work.help());
+        }
+        {
+            let _shut = Shut(&work);
+            // SAFETY: the task is this function's argument.
+            unsafe { work.work() };
+        }
+        if let Some(e) = work.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            std::panic::resume_unwind(e);
+        }
+        work.stopped()
     } else {
-        work();
-    }
-    if stop() {
+        // SAFETY: as above.
+        unsafe { work.work() };
+        work.stopped()
+    };
+    if stopped {
         bail!("cancelled");
     }
     Ok(())
@@ -216,6 +293,24 @@ mod tests {
         })
         .unwrap();
         assert!(counts.iter().all(|c| c.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn a_panic_of_a_task_reaches_the_caller_and_leaves_the_pool_whole() {
+        for bad in [0, 7, 99] {
+            let caught = std::panic::catch_unwind(|| par_for(100, |i| assert!(i != bad, "task {i}")));
+            assert!(caught.is_err());
+        }
+        let sum = AtomicUsize::new(0);
+        // Loops within loops, from threads outside of the pool and inside.
+        par_for(8, |i| {
+            par_for(100, |j| {
+                sum.fetch_add(i * 100 + j, Ordering::Relaxed);
+            })
+            .unwrap();
+        })
+        .unwrap();
+        assert_eq!(sum.into_inner(), (0..800).sum::<usize>());
     }
 
     #[test]

@@ -33,16 +33,6 @@ pub(crate) struct Winograd {
     u: Vec<f32>,
 }
 
-/// G of F(4, 3); U = G g G'.
-const G: [[f64; 3]; 6] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
-
 /// One block of tile rows, and all that its stages need.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a> {
@@ -76,24 +66,29 @@ impl Winograd {
         let mut u = vec![0f32; PLANES * c_out * c_in];
         let dst = Ptr(u.as_mut_ptr());
         let all = &panels;
+        // Planes lie a multiple of a page apart: written number by number they would share a few cache sets. So a few
+        // channels are gathered first.
+        const CHANNELS: usize = 16;
         par_for(panels.len(), |p| {
             let (first, rows) = all[p];
-            for r in 0..rows {
-                for ci in 0..c_in {
-                    let g = at(first + r, ci);
-                    let mut t = [[0f64; 3]; 6];
-                    for i in 0..6 {
-                        for j in 0..3 {
-                            t[i][j] = (0..3).map(|k| G[i][k] * f64::from(g[k * 3 + j])).sum();
+            let mut g = [[0f64; ROWS]; 9];
+            let mut part = [[[0f32; ROWS]; CHANNELS]; PLANES];
+            for c0 in (0..c_in).step_by(CHANNELS) {
+                let n = CHANNELS.min(c_in - c0);
+                for c in 0..n {
+                    for r in 0..rows {
+                        for (g, w) in g.iter_mut().zip(at(first + r, c0 + c)) {
+                            g[r] = f64::from(w);
                         }
                     }
-                    for i in 0..6 {
-                        for j in 0..6 {
-                            let v: f64 = (0..3).map(|k| t[i][k] * G[j][k]).sum();
-                            let at = ((i * 6 + j) * c_out + first) * c_in + ci * rows + r;
-                            // SAFETY: every task writes the rows of its own panel.
-                            unsafe { *dst.at(at) = v as f32 };
-                        }
+                    // SAFETY: the set that the layer is made for.
+                    unsafe { weights(isa, &g, c, &mut part) };
+                }
+                for (plane, part) in part.iter().enumerate() {
+                    // SAFETY: every task writes the rows of its own panel.
+                    let to = unsafe { dst.slice((plane * c_out + first) * c_in + c0 * rows, n * rows) };
+                    for (to, part) in to.chunks_exact_mut(rows).zip(part) {
+                        to.copy_from_slice(&part[..rows]);
                     }
                 }
             }
@@ -124,20 +119,23 @@ impl Winograd {
         let (v_plane, m_plane) = (apart(self.c_in * ld), apart(self.c_out * ld));
         let (vn, mn) = (PLANES * v_plane, PLANES * m_plane);
         let off: Vec<u32> = (0..self.c_in).map(|c| (c * ld) as u32).collect();
+        let lanes = gemm::lanes(self.isa);
         let block = |i: usize, v: Ptr, m: Ptr| {
             let (r0, r1) = (i * per, ((i + 1) * per).min(rows));
             Block { x, to, c_in: self.c_in, padding, th, tw, r0, r1, ld, v_plane, m_plane, v, m }
         };
         // SAFETY (all three stages): channels and planes write disjoint parts of V, M and the output; all of V is
         // written before M reads it, and all of M before the output does.
+        let sn = input_scratch(&block(0, Ptr(std::ptr::null_mut()), Ptr(std::ptr::null_mut())), lanes);
         if blocks >= 2 * threads() || threads() == 1 {
             return par_for(blocks, |i| {
-                with_scratch(vn + mn, |s| {
-                    let (v, m) = s.split_at_mut(vn);
+                with_scratch(vn + mn + sn, |s| {
+                    let (v, rest) = s.split_at_mut(vn);
+                    let (m, own) = rest.split_at_mut(mn);
                     let b = block(i, Ptr(v.as_mut_ptr()), Ptr(m.as_mut_ptr()));
                     // SAFETY: as above; this thread has a V and an M of its own.
                     unsafe {
-                        input(self.isa, &b, 0, self.c_in);
+                        input(self.isa, &b, 0, self.c_in, own);
                         (0..PLANES).for_each(|p| self.multiply(&b, p, &off));
                         output(self.isa, &b, 0, self.c_out);
                     }
@@ -155,7 +153,7 @@ impl Winograd {
                 par_for(chunks, |t| {
                     let (c0, c1) = span(self.c_in, t);
                     // SAFETY: as above.
-                    unsafe { input(self.isa, b, c0, c1) }
+                    with_scratch(sn, |own| unsafe { input(self.isa, b, c0, c1, own) });
                 })?;
                 // SAFETY: as above.
                 par_for(PLANES, |p| unsafe { self.multiply(b, p, &off) })?;
@@ -183,97 +181,128 @@ impl Winograd {
 }
 
 by_isa! {
+    /// U of an input channel for up to eight output channels.
+    fn weights(g: &[[f64; ROWS]; 9], channel: usize, u: &mut [[[f32; ROWS]; 16]; PLANES]) = crate::winograd::weights_generic
+}
+by_isa! {
     /// V of channels `c0..c1`.
-    fn input(b: &Block<'_>, c0: usize, c1: usize) = crate::winograd::input_generic
+    fn input(b: &Block<'_>, c0: usize, c1: usize, scratch: &mut [f32]) = crate::winograd::input_generic
 }
 by_isa! {
     /// Output channels `c0..c1` from M.
     fn output(b: &Block<'_>, c0: usize, c1: usize) = crate::winograd::output_generic
 }
 
+/// Numbers of scratch that [`input_generic`] takes.
+fn input_scratch(b: &Block, lanes: usize) -> usize {
+    6 * line(b.tw, lanes) + b.x.dims[2] + lanes
+}
+
+/// Numbers of a line: whole groups of four vectors, and one vector that the last group's neighbour reads.
+fn line(tw: usize, lanes: usize) -> usize {
+    tw.div_ceil(lanes) * 4 * lanes + lanes
+}
+
+/// Most rows of a panel.
+const ROWS: usize = 8;
+
+/// `U = G g G'` in f64, since it is made once; `g` by the nine weights.
 #[inline(always)]
-unsafe fn input_generic<S: Simd>(b: &Block<'_>, c0: usize, c1: usize) {
+unsafe fn weights_generic<S: Simd>(g: &[[f64; ROWS]; 9], channel: usize, u: &mut [[[f32; ROWS]; 16]; PLANES]) {
+    let mut t = [[[0f64; ROWS]; 6]; 3];
+    for j in 0..3 {
+        g6(&g[j], &g[3 + j], &g[6 + j], &mut t[j]);
+    }
+    let mut row = [[0f64; ROWS]; 6];
+    for i in 0..6 {
+        g6(&t[0][i], &t[1][i], &t[2][i], &mut row);
+        for j in 0..6 {
+            for r in 0..ROWS {
+                u[i * 6 + j][channel][r] = row[j][r] as f32;
+            }
+        }
+    }
+}
+
+/// The six combinations of three weights.
+#[inline(always)]
+fn g6(a: &[f64; ROWS], b: &[f64; ROWS], c: &[f64; ROWS], out: &mut [[f64; ROWS]; 6]) {
+    for r in 0..ROWS {
+        let (a, b, c) = (a[r], b[r], c[r]);
+        out[0][r] = a * 0.25;
+        out[1][r] = (a + c + b) * (-1.0 / 6.0);
+        out[2][r] = (a + c - b) * (-1.0 / 6.0);
+        out[3][r] = (a + 4.0 * c + 2.0 * b) * (1.0 / 24.0);
+        out[4][r] = (a + 4.0 * c - 2.0 * b) * (1.0 / 24.0);
+        out[5][r] = c;
+    }
+}
+
+// No closures here: one would be compiled without the set's features, its instructions as calls.
+#[inline(always)]
+unsafe fn input_generic<S: Simd>(b: &Block<'_>, c0: usize, c1: usize, scratch: &mut [f32]) {
     let l = S::LANES;
     let [ph, pw] = b.padding;
     let [_, h, w] = b.x.dims;
-    // One slot more than tiles: the last tile reads two columns of the next.
-    let groups = (b.tw + 1).div_ceil(l);
-    let line = groups * 4 * l;
-    let phase = groups * l + l;
-    with_scratch(6 * line + 4 * phase + w + l, |s| {
-        let (lines, rest) = s.split_at_mut(6 * line);
-        let (phases, zero) = rest.split_at_mut(4 * phase);
-        lines.fill(0.0);
-        phases.fill(0.0);
-        zero.fill(0.0);
-        let (t, p) = (lines.as_mut_ptr(), phases.as_mut_ptr());
-        for c in c0..c1 {
-            for r in b.r0..b.r1 {
-                let (image, ty) = (r / b.th, r % b.th);
-                let at = (r - b.r0) * b.tw;
-                // SAFETY: six rows of the image or zeros, read up to their length; lines hold pw + w <= line numbers
-                // (their borders stay zero); V has SLACK columns behind its last tile.
-                unsafe {
-                    let plane = b.x.x.as_ptr().add((image * b.c_in + c) * h * w);
-                    let mut src = [zero.as_ptr(); 6];
-                    for k in 0..6 {
-                        let y = (4 * ty + k).wrapping_sub(ph);
-                        if y < h {
-                            src[k] = plane.add(y * w);
+    let line = line(b.tw, l);
+    let (lines, zero) = scratch.split_at_mut(6 * line);
+    lines.fill(0.0);
+    zero.fill(0.0);
+    let t = lines.as_mut_ptr();
+    for c in c0..c1 {
+        for r in b.r0..b.r1 {
+            let (image, ty) = (r / b.th, r % b.th);
+            let at = (r - b.r0) * b.tw;
+            // SAFETY: six rows of the image or zeros, read up to their length; lines hold pw + w <= line numbers
+            // (their borders stay zero); V has SLACK columns behind its last tile.
+            unsafe {
+                let plane = b.x.x.as_ptr().add((image * b.c_in + c) * h * w);
+                let mut src = [zero.as_ptr(); 6];
+                for k in 0..6 {
+                    let y = (4 * ty + k).wrapping_sub(ph);
+                    if y < h {
+                        src[k] = plane.add(y * w);
+                    }
+                }
+                let mut x = 0;
+                while x < w {
+                    let n = (w - x).min(l);
+                    let mut d = [S::splat(0.0); 6];
+                    if n == l {
+                        for k in 0..6 {
+                            d[k] = S::load(src[k].add(x));
+                        }
+                    } else {
+                        for k in 0..6 {
+                            d[k] = S::load_part(src[k].add(x), n);
                         }
                     }
-                    let mut x = 0;
-                    while x < w {
-                        let n = (w - x).min(l);
-                        let mut d = [S::splat(0.0); 6];
-                        if n == l {
-                            for k in 0..6 {
-                                d[k] = S::load(src[k].add(x));
-                            }
-                        } else {
-                            for k in 0..6 {
-                                d[k] = S::load_part(src[k].add(x), n);
-                            }
-                        }
-                        let o = bt::<S>(d);
-                        for i in 0..6 {
-                            let q = t.add(i * line + pw + x);
-                            if n == l { S::store(q, o[i]) } else { S::store_part(q, o[i], n) }
-                        }
-                        x += l;
-                    }
+                    let o = bt::<S>(d);
                     for i in 0..6 {
-                        for g in 0..groups {
-                            let q = t.add(i * line + g * 4 * l);
-                            let d = [S::load(q), S::load(q.add(l)), S::load(q.add(2 * l)), S::load(q.add(3 * l))];
-                            let d = S::deinterleave4(d);
-                            for j in 0..4 {
-                                S::store(p.add(j * phase + g * l), d[j]);
-                            }
+                        let q = t.add(i * line + pw + x);
+                        if n == l { S::store(q, o[i]) } else { S::store_part(q, o[i], n) }
+                    }
+                    x += l;
+                }
+                for i in 0..6 {
+                    let mut tx = 0;
+                    while tx < b.tw {
+                        let q = t.add(i * line + 4 * tx);
+                        let d = [S::load(q), S::load(q.add(l)), S::load(q.add(2 * l)), S::load(q.add(3 * l))];
+                        let [d0, d1, d2, d3] = S::deinterleave4(d);
+                        let next = q.add(4 * l);
+                        let (d4, d5) = (S::shift(d0, *next), S::shift(d1, *next.add(1)));
+                        let o = bt::<S>([d0, d1, d2, d3, d4, d5]);
+                        let v = b.v.at(i * 6 * b.v_plane + c * b.ld + at + tx);
+                        for j in 0..6 {
+                            S::store(v.add(j * b.v_plane), o[j]);
                         }
-                        let mut tx = 0;
-                        while tx < b.tw {
-                            let q = p.add(tx);
-                            let d = [
-                                S::load(q),
-                                S::load(q.add(phase)),
-                                S::load(q.add(2 * phase)),
-                                S::load(q.add(3 * phase)),
-                                S::load(q.add(1)),
-                                S::load(q.add(phase + 1)),
-                            ];
-                            let o = bt::<S>(d);
-                            let v = b.v.at(i * 6 * b.v_plane + c * b.ld + at + tx);
-                            for j in 0..6 {
-                                S::store(v.add(j * b.v_plane), o[j]);
-                            }
-                            tx += l;
-                        }
+                        tx += l;
                     }
                 }
             }
         }
-    });
+    }
 }
 
 #[inline(always)]

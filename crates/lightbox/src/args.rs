@@ -88,6 +88,9 @@ pub(crate) enum Command {
         /// The held-back persons, or every case.
         #[arg(long, value_enum, default_value = "test")]
         cases: Cases,
+        /// Draws the ten worst cases into a PNG.
+        #[arg(long)]
+        gallery: Option<PathBuf>,
         /// One JSON document.
         #[arg(long)]
         json: bool,

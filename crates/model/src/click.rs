@@ -99,7 +99,7 @@ impl Model {
 }
 
 /// Keeps the part at the click, or the one nearest to it.
-fn keep_at(mask: &mut [bool], columns: usize, [x, y]: [f64; 2]) {
+pub(crate) fn keep_at(mask: &mut [bool], columns: usize, [x, y]: [f64; 2]) {
     let (part, _) = post::components(mask, columns);
     let distance = |i: usize| ((i % columns) as f64 + 0.5 - x).powi(2) + ((i / columns) as f64 + 0.5 - y).powi(2);
     let nearest = (0..mask.len()).filter(|i| mask[*i]).min_by(|a, b| distance(*a).total_cmp(&distance(*b)));

@@ -13,7 +13,7 @@ const WATER_PER_MM: f32 = 0.0193;
 /// - `image`: `[side * side]`
 /// - result: `[angles * rays]`, `rays` = [`rays`]`(side)`
 #[must_use]
-pub fn project(image: &[f32], side: usize, angles: usize) -> Vec<f32> {
+pub(crate) fn project(image: &[f32], side: usize, angles: usize) -> Vec<f32> {
     let rays = rays(side);
     let centre = (side as f32 - 1.0) / 2.0;
     let middle = (rays as f32 - 1.0) / 2.0;
@@ -43,7 +43,7 @@ pub fn project(image: &[f32], side: usize, angles: usize) -> Vec<f32> {
 
 /// Rays that cover a square's diagonal.
 #[must_use]
-pub fn rays(side: usize) -> usize {
+pub(crate) fn rays(side: usize) -> usize {
     (side as f32 * std::f32::consts::SQRT_2).ceil() as usize + 1
 }
 
@@ -52,7 +52,7 @@ pub fn rays(side: usize) -> usize {
 /// # Shapes
 /// As [`project`], the other way.
 #[must_use]
-pub fn back_project(sinogram: &[f32], side: usize, angles: usize) -> Vec<f32> {
+pub(crate) fn back_project(sinogram: &[f32], side: usize, angles: usize) -> Vec<f32> {
     let rays = rays(side);
     // h(0) = 1/4, h(odd n) = -1 / (pi n)^2, 0 at other even n.
     let ramp: Vec<f32> = (0..rays)
@@ -94,7 +94,7 @@ pub fn back_project(sinogram: &[f32], side: usize, angles: usize) -> Vec<f32> {
 /// Projection and back-projection are linear, so only the noise takes the way: the slice itself is not blurred by it.
 /// Rays of a slice of another shape than a square are reckoned on the square that holds it.
 #[must_use]
-pub fn low_dose(
+pub(crate) fn low_dose(
     hu: &[f32],
     columns: usize,
     pixel_mm: f32,

@@ -26,8 +26,8 @@ fn a_tiny_set_is_learnt_and_the_store_finds_the_model() {
     data_root(&root, 24);
     let out = shipped.join("tiny-lungs");
     let report = run(60, &root, &out);
-    assert!(report.validation_dice > 0.9, "validation Dice {}", report.validation_dice);
-    for file in ["model.safetensors", "card.toml", "recipe.toml", "curve.csv", "curve.png"] {
+    assert!(report.validation > 0.9, "validation {}", report.validation);
+    for file in ["model.safetensors", "card.toml", "recipe.toml", "curve.csv", "curve.png", "gallery.png"] {
         assert!(out.join(file).is_file(), "{file}");
     }
 

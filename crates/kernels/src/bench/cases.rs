@@ -3,7 +3,7 @@
 use super::candle::Own;
 use super::{Case, Run};
 use crate::graph::{Eager, Flow, Plan};
-use crate::nets::{Init, MeshNet, ResNet, UNet};
+use crate::nets::{Init, MeshNet, ResNet, Ssd, UNet};
 use crate::ops::{self, ConvLayer, ConvTransposedLayer, Map, Norm, Pool, PoolKind, Resize};
 use crate::{Act, ConvSpec, pool};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -327,6 +327,26 @@ fn all_nets() -> Vec<Case> {
         |i| ResNet::r18(i, 1000),
         |n, x| n.forward(&mut Eager { train: true }, x),
         |n, x| n.forward(&mut Own { train: true }, x),
+    ));
+    all
+}
+
+/// A detector's maps as one row an image, as its loss sees them.
+fn joined(maps: Vec<Tensor>) -> Result<Tensor> {
+    let rows = maps.iter().map(|m| m.flatten_from(1)).collect::<Result<Vec<_>>>()?;
+    Tensor::cat(&rows, 1)
+}
+
+/// The training steps alone, a small detector among them.
+pub(super) fn training_steps() -> Vec<Case> {
+    let mut all: Vec<Case> = all_nets().into_iter().filter(|c| c.name.starts_with("train-")).collect();
+    all.push(training(
+        "train-ssd16 256 b4",
+        &[4, 1, 256, 256],
+        "Ssd(16, 4)",
+        |i| Ssd::new(i, 16, 4),
+        |n, x| joined(n.forward(&mut Eager { train: true }, x)?),
+        |n, x| joined(n.forward(&mut Own { train: true }, x)?),
     ));
     all
 }

@@ -74,6 +74,11 @@ pub fn kernels() -> Vec<Case> {
     cases::kernels()
 }
 
+/// Training steps: forward, backward and update of a U-Net, a ResNet-18 and a small detector.
+pub fn training() -> Vec<Case> {
+    cases::training_steps()
+}
+
 /// Cases of whole nets and training steps.
 pub fn nets() -> Vec<Case> {
     cases::nets()

@@ -88,6 +88,25 @@ def MeshNet(channels=5, classes=3):
     return nn.Sequential(*layers, nn.Conv3d(c, classes, 1))
 
 
+class Ssd(nn.Module):
+    def __init__(self, base, labels):
+        super().__init__()
+        self.stages, self.heads, c = nn.ModuleList(), nn.ModuleList(), 1
+        for i, w in enumerate([base, 2 * base, 4 * base, 6 * base, 8 * base]):
+            self.stages.append(nn.Sequential(nn.Conv2d(c, w, 3, 2, 1), nn.ReLU(), nn.Conv2d(w, w, 3, 1, 1), nn.ReLU()))
+            if i >= 2:
+                self.heads.append(nn.Conv2d(w, 3 * (4 + labels), 3, 1, 1))
+            c = w
+
+    def forward(self, x):
+        maps = []
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            if i >= 2:
+                maps.append(self.heads[i - 2](x).flatten(1))
+        return torch.cat(maps, 1)
+
+
 class Fn(nn.Module):
     def __init__(self, f):
         super().__init__()

@@ -47,6 +47,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// The smaller; `b` where either is not a number.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Lanes from 1 on, then `next`.
+    unsafe fn shift(a: Self::V, next: f32) -> Self::V;
     /// `out[j][l] = in[4 l + j]` over `4 * LANES` numbers.
     unsafe fn deinterleave4(v: [Self::V; 4]) -> [Self::V; 4];
     /// The inverse of [`deinterleave4`](Simd::deinterleave4).

@@ -73,6 +73,10 @@ impl Simd for Neon {
         unsafe { vbslq_f32(vcltq_f32(a, b), a, b) }
     }
     #[inline(always)]
+    unsafe fn shift(a: Self::V, next: f32) -> Self::V {
+        unsafe { vextq_f32::<1>(a, vdupq_n_f32(next)) }
+    }
+    #[inline(always)]
     unsafe fn deinterleave4(v: [Self::V; 4]) -> [Self::V; 4] {
         let mut a = [[0f32; 4]; 4];
         for (row, v) in a.iter_mut().zip(v) {

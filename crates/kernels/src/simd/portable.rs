@@ -80,6 +80,10 @@ impl Simd for Portable {
         each(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn shift(a: V, next: f32) -> V {
+        [a[1], a[2], a[3], next]
+    }
+    #[inline(always)]
     unsafe fn deinterleave4(v: [V; 4]) -> [V; 4] {
         let mut o = [[0.0; 4]; 4];
         for l in 0..4 {

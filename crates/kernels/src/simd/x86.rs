@@ -73,6 +73,13 @@ impl Simd for Avx2 {
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
+    unsafe fn shift(a: Self::V, next: f32) -> Self::V {
+        unsafe {
+            let turned = _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0));
+            _mm256_blend_ps::<0x80>(turned, _mm256_set1_ps(next))
+        }
+    }
+    #[inline(always)]
     unsafe fn deinterleave4(v: [Self::V; 4]) -> [Self::V; 4] {
         unsafe {
             // Halves of 128 bits are groups of four: bring 0|4, 1|5, 2|6, 3|7 together, then transpose 4 x 4 in halves.
@@ -176,6 +183,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
         unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn shift(a: Self::V, next: f32) -> Self::V {
+        unsafe {
+            let (a, next) = (_mm512_castps_si512(a), _mm512_set1_epi32(next.to_bits() as i32));
+            _mm512_castsi512_ps(_mm512_alignr_epi32::<1>(next, a))
+        }
     }
     #[inline(always)]
     unsafe fn deinterleave4(v: [Self::V; 4]) -> [Self::V; 4] {

@@ -36,7 +36,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Render(args)) => images::render(&args),
         Some(Command::Models { action, json }) => models::run(action, json),
         Some(Command::Infer(args)) => infer::run(&args),
-        Some(Command::Evaluate { model, data, cases, json }) => train::evaluate(&model, data.as_deref(), cases, json),
+        Some(Command::Evaluate { model, data, cases, gallery, json }) => {
+            train::evaluate(&model, data.as_deref(), cases, gallery.as_deref(), json)
+        }
         Some(Command::Train { recipe, data, out, resume, device }) => {
             train::train(&recipe, data.as_deref(), &out, resume, device)
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lightbox_model::evaluate::{Cases, evaluate as measure};
+use lightbox_model::evaluate::{Cases, evaluate as measure, worst_cases};
 use lightbox_model::train::{Recipe, TrainOptions, train as run};
 use lightbox_model::{Card, Model, RunCx, Store, card, data};
 
@@ -24,7 +24,13 @@ pub(super) fn model(name: &str) -> Result<Model, String> {
     Model::load(entry).map_err(|e| e.to_string())
 }
 
-pub(super) fn evaluate(name: &str, root: Option<&Path>, cases: args::Cases, json: bool) -> Result<(), String> {
+pub(super) fn evaluate(
+    name: &str,
+    root: Option<&Path>,
+    cases: args::Cases,
+    gallery: Option<&Path>,
+    json: bool,
+) -> Result<(), String> {
     let model = model(name)?;
     let cases = match cases {
         args::Cases::Test => Cases::Test,
@@ -34,6 +40,11 @@ pub(super) fn evaluate(name: &str, root: Option<&Path>, cases: args::Cases, json
     let result = measure(&model, &data::root(root), cases, &cx).map_err(|e| e.to_string());
     output::progress_end();
     let result = result?;
+    if let Some(file) = gallery {
+        let bytes = worst_cases(&model, &data::root(root), cases, &cx).map_err(|e| e.to_string());
+        output::progress_end();
+        super::images::write(file, &bytes?)?;
+    }
     if json {
         return output::json(&result);
     }

@@ -76,7 +76,7 @@ impl Block {
             Some(conv) => conv.forward(x)?,
             None => x.clone(),
         };
-        Act::Relu.apply(&(y + skip)?)
+        ops::add_relu(&y, &skip)
     }
 }
 

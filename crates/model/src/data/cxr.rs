@@ -232,8 +232,16 @@ fn parse_pairs(text: &str) -> Result<Vec<Pair>> {
 pub(super) fn decode(set: &str, name: &str, bytes: &[u8]) -> Result<(usize, usize, Vec<u8>)> {
     let unreadable =
         |e: image::ImageError| Error::Data { set: set.into(), reason: format!("{name} is not readable: {e}") };
-    let image = image::load_from_memory(bytes).map_err(unreadable)?.into_luma8();
-    Ok((image.width() as usize, image.height() as usize, image.into_raw()))
+    let image = image::load_from_memory(bytes).map_err(unreadable)?;
+    let (columns, rows) = (image.width() as usize, image.height() as usize);
+    Ok(match image {
+        image::DynamicImage::ImageLuma8(grey) => (columns, rows, grey.into_raw()),
+        // Grey stored as colour, as most of these JPEGs are: no mixing to do, and none to wait for.
+        image::DynamicImage::ImageRgb8(rgb) if rgb.as_raw().chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]) => {
+            (columns, rows, rgb.as_raw().iter().step_by(3).copied().collect())
+        }
+        other => (columns, rows, other.into_luma8().into_raw()),
+    })
 }
 
 /// How many different persons there are.

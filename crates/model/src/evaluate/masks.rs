@@ -153,6 +153,41 @@ pub(super) fn clicks(model: &Model, set: &dyn Set, which: &[usize], how: How, cx
     Ok(out)
 }
 
+/// Mean Dice at each of some thresholds, of a model with one mask.
+pub(crate) fn at_thresholds(
+    model: &Model,
+    set: &dyn Set,
+    which: &[usize],
+    thresholds: &[f32],
+    cx: &RunCx<'_>,
+) -> Result<Vec<f64>> {
+    let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
+    let mut sums = vec![0.0; thresholds.len()];
+    let mut cases = 0.0;
+    each(set, which, cx, |_, _, case| {
+        let truth = case.mask(1);
+        let columns = case.size[2];
+        let mut click = None;
+        let plane = if model.card().input.click {
+            let Some(at) = click_of(&truth, columns) else { return Ok(()) };
+            click = Some(at.map(|v| v as f64 + 0.5));
+            model.segment_click(&case.image(), at.map(|v| v as f64 + 0.5), &quiet)?.probability
+        } else {
+            model.segment(&case.image(), &quiet)?.probability
+        };
+        cases += 1.0;
+        for (sum, threshold) in sums.iter_mut().zip(thresholds) {
+            let mut mask = post::mask_from_probability(&plane, columns, *threshold, &model.card().post, &quiet)?;
+            if let Some(click) = click {
+                crate::click::keep_at(&mut mask, columns, click);
+            }
+            *sum += metrics::dice(&mask, &truth);
+        }
+        Ok(())
+    })?;
+    Ok(sums.into_iter().map(|s| s / f64::max(cases, 1.0)).collect())
+}
+
 /// A volume case in its place in the patient.
 pub(crate) fn volume(case: &Case) -> Result<Volume> {
     let [slices, rows, columns] = case.size;
@@ -191,7 +226,7 @@ pub(super) fn volumes(model: &Model, set: &dyn Set, which: &[usize], how: How, c
         let dense = |mask: &lightbox_core::Mask| -> Vec<bool> {
             (0..case.pixels.len()).map(|v| mask.get([v % columns, v / columns % rows, v / columns / rows])).collect()
         };
-        let mut compare = |answer: crate::VolumeAnswer, to: &mut Vec<Vec<f64>>, far: &mut Vec<f64>| -> f64 {
+        let compare = |answer: crate::VolumeAnswer, to: &mut Vec<Vec<f64>>, far: &mut Vec<f64>| -> f64 {
             let (mut dices, mut distances) = (Vec::new(), Vec::new());
             for (l, (_, mask, _)) in answer.masks.iter().enumerate().take(k) {
                 let (mask, truth) = (dense(mask), case.mask(l as u8 + 1));

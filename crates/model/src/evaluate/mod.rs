@@ -2,7 +2,7 @@
 
 mod boxes;
 mod classes;
-pub mod gallery;
+mod gallery;
 mod images;
 mod masks;
 
@@ -18,8 +18,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(crate) use classes::{ClassRecord, confidence, positive};
+pub(crate) use gallery::draw as draw_gallery;
 pub(crate) use images::{component_row, slab_planes, unit, worse};
-pub(crate) use masks::{click_of, volume};
+pub(crate) use masks::{at_thresholds, click_of, volume};
 
 /// Which cases to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +51,8 @@ pub struct Evaluation {
 
 /// Cases held in memory at once.
 const CHUNK: usize = 64;
+/// Restored images that are looked at, at most.
+pub(crate) const MOST_RESTORED: usize = 80;
 /// Draws of the bootstrap.
 const DRAWS: usize = 1000;
 
@@ -81,12 +84,41 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
     })
 }
 
+/// The ten cases that a model answers worst, as a PNG: truth in green, answer in orange, the figure above.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn worst_cases(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -> Result<Vec<u8>> {
+    let card = model.card();
+    let missing = || Error::Card { id: card.id.clone(), reason: "it names no data set to evaluate on".into() };
+    let set = case::open(&card.data.as_ref().ok_or_else(missing)?.set, data_root)?;
+    let chosen = held_back(set.as_ref(), card, cases);
+    let measured = measure(model, set.as_ref(), &chosen, How { plain: false, draws: 0 }, cx)?;
+    gallery::draw(model, set.as_ref(), &measured.by_case, cx)
+}
+
 /// Numbers of the cases to measure on.
 fn held_back(set: &dyn Set, card: &Card, cases: Cases) -> Vec<usize> {
     let Some(data) = &card.data else { return Vec::new() };
-    (0..set.items().len())
+    let all: Vec<usize> = (0..set.items().len())
         .filter(|i| cases == Cases::All || data.split.part(&set.items()[*i].person) == Part::Test)
-        .collect()
+        .collect();
+    looked_at(set, card, &all, MOST_RESTORED)
+}
+
+/// Restored images are looked at one a person, spread over the persons, at most `most`: their figures hardly differ from
+/// image to image, and the plain method takes its time. Of all other tasks every case counts.
+pub(crate) fn looked_at(set: &dyn Set, card: &Card, which: &[usize], most: usize) -> Vec<usize> {
+    let degraded = card.data.as_ref().and_then(|d| d.degrade).is_some_and(|d| d != crate::degrade::Degrade::None);
+    if !degraded {
+        return which.to_vec();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let one: Vec<usize> = which.iter().copied().filter(|i| seen.insert(set.items()[*i].person.as_str())).collect();
+    // Blocks and few persons: all images of them.
+    let from = if one.len() >= most / 2 { one } else { which.to_vec() };
+    let step = from.len().div_ceil(most).max(1);
+    from.into_iter().step_by(step).collect()
 }
 
 /// How much to measure.

@@ -17,7 +17,7 @@ pub(crate) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// What identifies a training: its recipe without the free text of the card.
 fn fingerprint(recipe: &Recipe) -> Result<String> {
     let mut bare = recipe.clone();
-    (bare.name, bare.summary, bare.licence, bare.limits, bare.purpose) = Default::default();
+    (bare.name, bare.summary, bare.licence, bare.limits, bare.purpose, bare.goals) = Default::default();
     bare.fits = Default::default();
     let text = toml::to_string(&bare).map_err(|e| Error::Recipe { reason: e.to_string() })?;
     Ok(sha256_hex(text.as_bytes()))

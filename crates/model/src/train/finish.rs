@@ -8,7 +8,9 @@ use crate::card::{
     Activation, BaselineMethod, CARD_FILE, Calibration, Cost, Gate, Interval, OperatingPoint, Task, WEIGHTS_FILE,
 };
 use crate::data::case::Set;
-use crate::evaluate::{ClassRecord, Evaluation, How, Measured, gallery, measure, positive};
+use crate::evaluate::{
+    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, looked_at, measure, positive,
+};
 use crate::files::write_atomic;
 use crate::run::RunCx;
 use crate::{Card, Model, Result, metrics, trust, weights};
@@ -18,6 +20,8 @@ use std::path::Path;
 const DRAWS: usize = 1000;
 /// Share of the validation cases that the gate lets pass.
 const GATE_PASSES: f64 = 0.99;
+/// How a card begins whose network is not worth its trouble.
+const PLAIN_WINS: &str = "THE PLAIN METHOD WINS";
 /// Watts that a core of a server is reckoned with.
 const CORE_W: f64 = 10.0;
 
@@ -56,7 +60,8 @@ pub(super) fn finish(
 
     (cx.progress)(0.97, "Measuring on the held-back persons");
     let model = Model::from_tensors(card.clone(), tensors)?;
-    let measured = measure(&model, set, &job.parts.test, How { plain: true, draws: DRAWS }, &quiet)?;
+    let chosen = looked_at(set, &card, &job.parts.test, MOST_RESTORED);
+    let measured = measure(&model, set, &chosen, How { plain: true, draws: DRAWS }, &quiet)?;
     card.metrics = measured.metrics.clone();
     if let Some(baseline) = &mut card.baseline {
         baseline.metrics = measured.baseline.clone();
@@ -64,7 +69,7 @@ pub(super) fn finish(
     fill_atlas(&mut card, job, &model, &measured, progress, gate.map(|g| g.0), &quiet)?;
     write_atomic(&out.join("curve.csv"), progress.curve.to_csv().as_bytes())?;
     write_atomic(&out.join("curve.png"), &progress.curve.to_png()?)?;
-    write_atomic(&out.join("gallery.png"), &gallery::draw(&model, set, &measured.by_case, &quiet)?)?;
+    write_atomic(&out.join("gallery.png"), &draw_gallery(&model, set, &measured.by_case, &quiet)?)?;
     // The card last: a folder without one is no model.
     write_atomic(&out.join(CARD_FILE), card.to_toml()?.as_bytes())?;
     Ok(TrainReport {
@@ -91,18 +96,13 @@ fn choose(card: &mut Card, tensors: &Tensors, set: &dyn Set, job: &Job<'_>, cx: 
     };
     match card.task {
         Task::Segmentation if card.labels.len() == 1 => {
-            let mut best = (0.0, f64::NEG_INFINITY);
-            for i in 6..=14 {
-                // Two decimals: 0.05 steps in f32 would print as 0.45000002.
-                let threshold = ((i as f32 * 5.0).round()) / 100.0;
-                card.labels[0].threshold = threshold;
-                let dice = score(card)?.score;
-                if dice > best.1 {
-                    best = (threshold, dice);
-                }
-            }
-            card.labels[0].threshold = best.0;
-            Ok(best.1)
+            // Two decimals: 0.05 steps in f32 would print as 0.45000002.
+            let thresholds: Vec<f32> = (6..=14).map(|i| (i as f32 * 5.0).round() / 100.0).collect();
+            let model = Model::from_tensors(card.clone(), tensors.clone())?;
+            let dices = at_thresholds(&model, set, &job.parts.validation, &thresholds, cx)?;
+            let best = (0..dices.len()).max_by(|a, b| dices[*a].total_cmp(&dices[*b])).unwrap_or(0);
+            card.labels[0].threshold = thresholds[best];
+            Ok(dices[best])
         }
         Task::Classification => {
             let found = score(card)?;
@@ -116,7 +116,10 @@ fn choose(card: &mut Card, tensors: &Tensors, set: &dyn Set, job: &Job<'_>, cx: 
             card.labels[0].threshold = (((1.0 - threshold) * 100.0).round() / 100.0).clamp(0.01, 0.99) as f32;
             Ok(found.score)
         }
-        _ => Ok(score(card)?.score),
+        _ => {
+            let few = looked_at(set, card, &job.parts.validation, MOST_RESTORED / 4);
+            Ok(measure(&Model::from_tensors(card.clone(), tensors.clone())?, set, &few, how, cx)?.score)
+        }
     }
 }
 
@@ -200,6 +203,15 @@ fn fill_atlas(
 ) -> Result<()> {
     let mut atlas = card.atlas.clone().unwrap_or_default();
     atlas.verdict = verdict(card, measured);
+    for (name, goal) in &job.recipe.goals {
+        if let Some(found) = measured.metrics.get(name).filter(|m| m.value < *goal) {
+            atlas.verdict.push_str(&format!(" It misses its goal: {name} {:.3}, not {goal}.", found.value));
+        }
+    }
+    if atlas.verdict.starts_with(PLAIN_WINS) {
+        // In the card's first lines, where nobody overlooks it.
+        card.summary = format!("{} {}", atlas.verdict, card.summary);
+    }
     let persons: Vec<&str> = measured.persons.iter().map(String::as_str).collect();
     if let (Some(ece), false) = (measured.metrics.get("ece"), measured.classes.is_empty()) {
         let softmax = |r: &ClassRecord| (crate::arch::detect::boxes::softmax(&r.logits), r.truth);
@@ -283,7 +295,7 @@ fn verdict(card: &Card, measured: &Measured) -> String {
     } else if ours.value > theirs.value {
         "The network is ahead of the plain method, but the intervals touch"
     } else {
-        "THE PLAIN METHOD WINS"
+        PLAIN_WINS
     };
     format!("{says}: {name} {:.3} against {:.3} for {method}.", ours.value, theirs.value)
 }

@@ -19,7 +19,7 @@ use crate::arch::{Architecture, BatchStatistics, Pass, Tensors};
 use crate::card::{Counts, Task};
 use crate::data::case::{self, Cache, Case, Set, Truth};
 use crate::data::{Part, cxr};
-use crate::evaluate::{Evaluation, How, measure};
+use crate::evaluate::{Evaluation, How, MOST_RESTORED, looked_at, measure};
 use crate::files::write_atomic;
 use crate::run::RunCx;
 use crate::{Card, Error, Model, Result};
@@ -246,7 +246,7 @@ impl Job<'_> {
             (Optimiser::new(&start, &self.device)?, Progress::default())
         };
         let mut order = Order::new(self.parts.train.clone(), t.seed);
-        let few = self.parts.few_validation();
+        let few = looked_at(self.cache.set(), &self.card, &self.parts.few_validation(), MOST_RESTORED / 4);
         let mut clock = Instant::now();
         let spent = |clock: &mut Instant| {
             let seconds = clock.elapsed().as_secs_f64();

@@ -38,6 +38,9 @@ pub struct Recipe {
     /// What it is for, and what not.
     #[serde(default)]
     pub purpose: String,
+    /// Figures that it is meant to reach, by name; the card says where it does not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub goals: BTreeMap<String, f64>,
     /// The way to masks.
     #[serde(default)]
     pub post: PostSpec,

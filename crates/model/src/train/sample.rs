@@ -162,8 +162,11 @@ fn restoration(recipe: &Recipe, case: &Case, random: &mut StdRng) -> Result<Samp
         let target = image.clone();
         return Ok(Sample::new(image, target));
     }
-    let values = unit(case);
     let [slices, own_rows, own_columns] = case.size;
+    if matches!(degrade, Degrade::HalfAndNoise { .. }) {
+        return Ok(halved_patch(recipe, degrade, case, random));
+    }
+    let values = unit(case);
     let (planes, truth) = if let Degrade::Slab { slices: count, noise } = degrade {
         let z = random.random_range(0..slices);
         slab_planes(case, &values, z, count, noise, random)
@@ -190,6 +193,36 @@ fn restoration(recipe: &Recipe, case: &Case, random: &mut StdRng) -> Result<Samp
         out
     };
     Ok(Sample::new(planes.iter().flat_map(|p| cut(p)).collect(), cut(&truth)))
+}
+
+/// A patch made worse by itself, with a margin that is cut off again: the whole image would cost twenty times as much.
+fn halved_patch(recipe: &Recipe, degrade: Degrade, case: &Case, random: &mut StdRng) -> Sample {
+    const MARGIN: usize = 8;
+    let (rows, columns) = (recipe.input.rows, recipe.input.columns);
+    let [_, own_rows, own_columns] = case.size;
+    let (h, w) = (rows + 2 * MARGIN, columns + 2 * MARGIN);
+    let mut place = |own: usize, wanted: usize| -> i64 {
+        // Even, so that pixels are halved in the pairs in which a whole image's are.
+        if own > wanted { (random.random_range(0..=(own - wanted) / 2) * 2) as i64 } else { 0 }
+    };
+    let (top, left) = (place(own_rows, rows) - MARGIN as i64, place(own_columns, columns) - MARGIN as i64);
+    let (flip_x, flip_y) = (random.random_bool(0.5), random.random_bool(0.5));
+    let scale = if matches!(case.pixels, Pixels::U8(_)) { 1.0 / 255.0 } else { 1.0 };
+    let mut clean = Vec::with_capacity(h * w);
+    for y in 0..h {
+        let y = if flip_y { h - 1 - y } else { y };
+        let y = (top + y as i64).clamp(0, own_rows as i64 - 1) as usize;
+        for x in 0..w {
+            let x = if flip_x { w - 1 - x } else { x };
+            let x = (left + x as i64).clamp(0, own_columns as i64 - 1) as usize;
+            clean.push(case.pixels.at(y * own_columns + x) * scale);
+        }
+    }
+    let worse = degrade.apply(&clean, w, random);
+    let inner = |plane: &[f32]| -> Vec<f32> {
+        (0..rows).flat_map(|y| plane[(y + MARGIN) * w + MARGIN..][..columns].iter().copied()).collect()
+    };
+    Sample::new(inner(&worse), inner(&clean))
 }
 
 /// A volume on the network's grid, turned, stretched and shifted, with one plane of targets per label.

@@ -63,8 +63,10 @@ pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
         "dicom" => dicom::run()?,
         "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
         "nets" => layers::run(lightbox_kernels::bench::nets())?,
+        "train" => layers::run(lightbox_kernels::bench::training())?,
         _ => {
-            return Err(format!("`lightbox bench {what}` is not built yet; `view`, `dicom`, `kernels` and `nets` are"));
+            let there = "`view`, `dicom`, `kernels`, `nets` and `train` are";
+            return Err(format!("`lightbox bench {what}` is not built yet; {there}"));
         }
     };
     if json {

@@ -325,6 +325,14 @@ impl Pool {
     }
 }
 
+/// `relu(a + b)` for two tensors of one shape.
+pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.track_op() || b.track_op() {
+        return Ok(kernels::ops::add(a, b, kernels::Act::Relu)?);
+    }
+    Ok((a + b)?.relu()?)
+}
+
 /// The mean of each plane (and slice) of a map.
 ///
 /// # Shapes

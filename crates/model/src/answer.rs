@@ -74,6 +74,19 @@ impl Model {
     /// # Errors
     /// [`Error::Image`] where image and model do not go together, with the reason; [`Error::Cancelled`].
     pub fn answer(&self, picture: &Picture, cx: &RunCx<'_>) -> Result<Answer> {
+        self.answer_with(picture, None, cx)
+    }
+
+    /// Runs a detector of regions (R-CNN, Fast, Faster and Mask R-CNN) on given ones, `[x0, y0, x1, y1]` in pixels of
+    /// the image, in place of its own proposals.
+    ///
+    /// # Errors
+    /// As [`Model::answer`]; [`Error::Image`] where the model takes no regions, or one is not a box.
+    pub fn answer_on(&self, picture: &Picture, regions: &[[f32; 4]], cx: &RunCx<'_>) -> Result<Answer> {
+        self.answer_with(picture, Some(regions), cx)
+    }
+
+    fn answer_with(&self, picture: &Picture, regions: Option<&[[f32; 4]]>, cx: &RunCx<'_>) -> Result<Answer> {
         let card = self.card();
         let mut timings_ms = Vec::with_capacity(3);
         let mut clock = Instant::now();
@@ -93,10 +106,18 @@ impl Model {
         }
         stage("prepare");
         (cx.progress)(0.1, "Running the network");
-        let output = if card.task == Task::Reconstruction && card.input.resize == Resize::Keep {
-            self.run_filled_up(&prepared.x, cx)?
-        } else {
-            self.network().run(&prepared.x, &mut Pass::new(*cx))?
+        let output = match regions {
+            None if card.task == Task::Reconstruction && card.input.resize == Resize::Keep => {
+                self.run_filled_up(&prepared.x, cx)?
+            }
+            None => self.network().run(&prepared.x, &mut Pass::new(*cx))?,
+            Some(regions) => {
+                let to = &prepared.placed;
+                let input = |v: f32, axis: usize| (f64::from(v) * to.scale[axis] + to.offset[axis]) as f32;
+                let moved: Vec<[f32; 4]> =
+                    regions.iter().map(|b| [input(b[0], 0), input(b[1], 1), input(b[2], 0), input(b[3], 1)]).collect();
+                self.run_on(&prepared.x, &moved, &mut Pass::new(*cx))?
+            }
         };
         stage("network");
         (cx.progress)(0.9, "Making the answer");
@@ -126,6 +147,17 @@ impl Model {
                 Output::Image(y.narrow(2, 0, h)?.narrow(3, 0, w)?.contiguous()?)
             }
             other => other,
+        })
+    }
+
+    /// The network's answer on regions in pixels of its input.
+    pub(crate) fn run_on(&self, x: &Tensor, regions: &[[f32; 4]], pass: &mut Pass<'_>) -> Result<Output> {
+        let bad = |b: &[f32; 4]| b.iter().any(|v| !v.is_finite()) || b[2] <= b[0] || b[3] <= b[1];
+        if let Some(b) = regions.iter().find(|b| bad(b)) {
+            return Err(Error::Image { reason: format!("the region {b:?} is no box") });
+        }
+        self.network().run_on(x, regions, pass).unwrap_or_else(|| {
+            Err(Error::Image { reason: format!("'{}' takes no regions, it finds its own", self.card().id) })
         })
     }
 

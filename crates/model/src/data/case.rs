@@ -149,6 +149,15 @@ pub trait Set: Send + Sync {
     /// # Errors
     /// [`Error::Data`] where a file is damaged or does not fit to its truth.
     fn load(&self, which: &[usize]) -> Result<Vec<Case>>;
+    /// Other persons that a case may be of, where patients are not named: it is not trained on while one of them is held
+    /// back.
+    fn neighbours(&self, _number: usize) -> Vec<String> {
+        Vec::new()
+    }
+    /// What is drawn as one when an interval is estimated: the person, or where patients are not named about one of them.
+    fn unit(&self, number: usize) -> String {
+        self.items()[number].person.clone()
+    }
     /// Names of the classes or labels, in the order of their numbers (without the background).
     fn classes(&self) -> &'static [&'static str];
 }

@@ -1,106 +1,105 @@
 //! Found boxes against true ones.
 
-use super::{How, Measured, each};
-use crate::answer::{Found, picture_of};
-use crate::card::{BaselineMethod, Interval};
-use crate::data::case::{Set, Truth};
-use crate::metrics::{self, Scored};
+use super::masks::otsu_dark;
+use super::{How, Measured, each, mean};
+use crate::answer::{Found, is_background, picture_of};
+use crate::card::{BaselineMethod, metric_name};
+use crate::data::case::{Case, Set, Truth};
+use crate::detection::blob::{self, Blobs};
+use crate::detection::parts::{PART_OF_IMAGE, parts};
+use crate::detection::{Labelled, Scored, measure as figures};
 use crate::run::RunCx;
-use crate::{Error, Model, Result, plain};
-use std::collections::BTreeMap;
+use crate::{Error, Model, Result, metrics};
 
-/// Boxes of each case: found and true.
-type Boxes = Vec<(Vec<Scored>, Vec<([f32; 4], usize)>)>;
+/// Seed of the bootstrap.
+const SEED: u64 = 20;
+/// Outlines of boxes with a lower score do not count for the Dice of all outlines together.
+const SURE: f32 = 0.5;
 
-/// AP over labels at an overlap, over the drawn cases.
-fn average(cases: &Boxes, drawn: &[usize], labels: usize, overlap: f32) -> f64 {
-    let (mut sum, mut n) = (0.0, 0.0);
-    for label in 0..labels {
-        let (mut found, mut truth) = (Vec::new(), Vec::new());
-        for (image, i) in drawn.iter().enumerate() {
-            found.extend(cases[*i].0.iter().filter(|f| f.label == label).map(|f| Scored { image, ..f.clone() }));
-            truth.extend(cases[*i].1.iter().filter(|t| t.1 == label).map(|t| (image, t.0)));
+/// The true boxes, and all true outlines together where there are any.
+fn truth(set: &dyn Set, case: &Case) -> Result<(Vec<Labelled>, Option<Vec<bool>>)> {
+    let at = |rect, label| Labelled { rect, label, score: 1.0 };
+    match &case.truth {
+        Truth::Boxes(all) => Ok((all.iter().map(|(rect, label)| at(*rect, *label)).collect(), None)),
+        Truth::Labels(_) => {
+            let mask = case.mask(1);
+            let boxes = parts(&mask, case.size[2], PART_OF_IMAGE).into_iter().map(|(rect, _)| at(rect, 0)).collect();
+            Ok((boxes, Some(mask)))
         }
-        let ap = metrics::average_precision(&found.iter().collect::<Vec<_>>(), &truth, overlap);
-        if ap.is_finite() {
-            sum += ap;
-            n += 1.0;
-        }
+        _ => Err(Error::Data { set: set.name().into(), reason: format!("no boxes are told: {}", case.name) }),
     }
-    sum / n
-}
-
-fn free_response(cases: &Boxes, drawn: &[usize]) -> f64 {
-    let (mut found, mut truth) = (Vec::new(), Vec::new());
-    for (image, i) in drawn.iter().enumerate() {
-        found.extend(cases[*i].0.iter().map(|f| Scored { image, ..f.clone() }));
-        truth.extend(cases[*i].1.iter().map(|t| (image, t.0)));
-    }
-    metrics::froc(&found.iter().collect::<Vec<_>>(), &truth, drawn.len())
-}
-
-fn figures(persons: &[String], cases: &Boxes, labels: usize, draws: usize) -> BTreeMap<String, Interval> {
-    let persons: Vec<&str> = persons.iter().map(String::as_str).collect();
-    // Ten overlaps times the labels make a draw dear.
-    let few = draws.min(200);
-    let all = |d: &[usize]| (0..10).map(|k| average(cases, d, labels, 0.5 + 0.05 * k as f32)).sum::<f64>() / 10.0;
-    BTreeMap::from([
-        ("ap50".into(), metrics::bootstrap(&persons, few, |d| average(cases, d, labels, 0.5))),
-        ("ap".into(), metrics::bootstrap(&persons, few, all)),
-        ("froc".into(), metrics::bootstrap(&persons, few, |d| free_response(cases, d))),
-    ])
 }
 
 pub(super) fn measure(model: &Model, set: &dyn Set, which: &[usize], how: How, cx: &RunCx<'_>) -> Result<Measured> {
     let card = model.card();
-    let blob = how.plain && card.baseline.as_ref().is_some_and(|b| b.method == BaselineMethod::BrightestBlob);
-    let names: Vec<&String> =
-        card.labels.iter().map(|l| &l.name).filter(|n| !crate::answer::is_background(n)).collect();
+    let method = card.baseline.as_ref().filter(|_| how.plain).map(|b| b.method);
+    let blobs = match model.extras().get(blob::TENSOR) {
+        Some(t) if method == Some(BaselineMethod::BrightestBlob) => Some(Blobs::from_tensor(t)?),
+        _ => None,
+    };
+    let names: Vec<&String> = card.labels.iter().map(|l| &l.name).filter(|n| !is_background(n)).collect();
+    let labels: Vec<(usize, String)> = names.iter().enumerate().map(|(i, n)| (i, (*n).clone())).collect();
     let mut out = Measured::default();
-    let (mut ours, mut theirs): (Boxes, Boxes) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs): (Vec<Scored>, Vec<Scored>) = (Vec::new(), Vec::new());
+    let (mut dice, mut plain_dice) = (Vec::new(), Vec::new());
     let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
-    each(set, which, cx, |i, item, case| {
-        let Truth::Boxes(truth) = &case.truth else {
-            return Err(Error::Data { set: set.name().into(), reason: format!("no boxes are told: {}", case.name) });
-        };
+    each(set, which, cx, |i, _, case| {
+        let (truth, mask) = truth(set, case)?;
         let Found::Boxes(all) = model.answer(&picture_of(case), &quiet)?.found else { return Ok(()) };
-        let found: Vec<Scored> = all
+        let found: Vec<Labelled> = all
             .iter()
             .filter_map(|b| {
                 let label = names.iter().position(|n| **n == b.label)?;
-                Some(Scored { image: 0, rect: b.rect, score: f64::from(b.score), label })
+                Some(Labelled { rect: b.rect, label, score: b.score })
             })
             .collect();
-        let overlap = |f: &Scored| {
-            truth
-                .iter()
-                .filter(|t| t.1 == f.label)
-                .map(|t| crate::arch::detect::boxes::iou(&t.0, &f.rect))
-                .fold(0.0, f32::max)
+        let scored = |found| Scored { person: set.unit(i), truth: truth.clone(), found };
+        // How well the case was answered: the overlap of the best box, of a right name, with what it should cover.
+        let overlap = |f: &Labelled| {
+            let same = truth.iter().filter(|t| t.label == f.label);
+            same.map(|t| crate::arch::detect::boxes::iou(&t.rect, &f.rect)).fold(0.0, f32::max)
         };
         let best = found.iter().max_by(|a, b| a.score.total_cmp(&b.score)).map_or(0.0, overlap);
-        out.persons.push(item.person.clone());
-        out.by_case.push((i, f64::from(best)));
-        ours.push((found, truth.clone()));
-        if blob {
-            // It knows no kinds, so the kind is given to it.
-            let label = truth.first().map_or(0, |t| t.1);
-            let found = plain::brightest_blob(&case.pixels.to_f32(), case.size[2]);
-            let found = found.into_iter().map(|(rect, score)| Scored { image: 0, rect, score, label }).collect();
-            theirs.push((found, truth.clone()));
+        let [_, rows, columns] = case.size;
+        let mut quality = f64::from(best);
+        if let Some(mask) = &mask {
+            let mut all_found = vec![false; rows * columns];
+            for own in all.iter().filter(|b| b.score >= SURE).filter_map(|b| b.mask.as_ref()) {
+                all_found.iter_mut().zip(own).for_each(|(a, m)| *a |= *m);
+            }
+            quality = metrics::dice(&all_found, mask);
+            dice.push(quality);
         }
+        out.persons.push(set.unit(i));
+        out.by_case.push((i, quality));
+        if let Some(blobs) = &blobs {
+            theirs.push(scored(blobs.find(&case.pixels.to_f32(), columns, rows)));
+        } else if method == Some(BaselineMethod::OtsuDark) {
+            let dark = otsu_dark(case);
+            let size = (rows * columns) as f32;
+            let boxes = parts(&dark, columns, 0.0).into_iter().map(|(rect, own)| {
+                let score = own.iter().filter(|m| **m).count() as f32 / size;
+                Labelled { rect, label: 0, score }
+            });
+            theirs.push(scored(boxes.collect()));
+            if let Some(mask) = &mask {
+                plain_dice.push(metrics::dice(&dark, mask));
+            }
+        }
+        ours.push(scored(found));
         Ok(())
     })?;
-    if how.draws == 0 {
-        let drawn: Vec<usize> = (0..ours.len()).collect();
-        let value = average(&ours, &drawn, names.len(), 0.5);
-        out.metrics.insert("ap50".into(), Interval { value, low: value, high: value });
-    } else {
-        out.metrics = figures(&out.persons, &ours, names.len(), how.draws);
+    out.metrics = figures(&ours, &labels, how.draws, SEED);
+    out.baseline = figures(&theirs, &labels, how.draws, SEED);
+    for (values, target) in [(&dice, &mut out.metrics), (&plain_dice, &mut out.baseline)] {
+        if !values.is_empty() {
+            let interval = mean(&out.persons, values, how.draws);
+            target.insert("dice".into(), interval);
+            if let Some(name) = names.first() {
+                target.insert(metric_name("dice", name), interval);
+            }
+        }
     }
-    if !theirs.is_empty() {
-        out.baseline = figures(&out.persons, &theirs, names.len(), how.draws);
-    }
-    out.score = out.metrics["ap50"].value;
+    out.score = out.metrics.get("ap50").map_or(0.0, |v| v.value);
     Ok(out)
 }

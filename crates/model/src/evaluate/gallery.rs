@@ -107,6 +107,8 @@ fn tile(
                 boxes.extend(found.iter().take(2).map(|f| (f.rect, FOUND)));
             }
         }
+        // Nothing of it can be drawn.
+        Task::Language => {}
     }
     let scale = (SIDE as f64 - 2.0) / rows.max(columns) as f64;
     let (w, h) = (((columns as f64 * scale) as usize).max(1), ((rows as f64 * scale) as usize).max(1));

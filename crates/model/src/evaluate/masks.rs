@@ -67,7 +67,7 @@ pub(super) fn mask(model: &Model, case: &Case, cx: &RunCx<'_>) -> Result<Vec<boo
 }
 
 /// Dark side of Otsu's threshold, parts that touch the border dropped, the two largest kept and filled.
-fn otsu_dark(case: &Case) -> Vec<bool> {
+pub(super) fn otsu_dark(case: &Case) -> Vec<bool> {
     let [_, rows, columns] = case.size;
     let values = case.pixels.to_f32();
     let threshold = plain::otsu(&values);

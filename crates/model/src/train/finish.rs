@@ -291,6 +291,8 @@ fn verdict(card: &Card, measured: &Measured) -> String {
         Some(BaselineMethod::SlabMean) => "the slab mean",
         Some(BaselineMethod::PrincipalComponents) => "principal components",
         Some(BaselineMethod::BrightestBlob) => "the brightest blob",
+        Some(BaselineMethod::Ngram) => "an n-gram",
+        Some(BaselineMethod::Bm25) => "BM25",
         None => "the plain method",
     };
     let says = if ours.low > theirs.high {

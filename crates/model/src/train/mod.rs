@@ -7,14 +7,15 @@ mod augment;
 mod checkpoint;
 mod correct;
 pub(crate) mod curve;
+pub mod detect;
 mod finish;
 mod loss;
-mod optimiser;
+pub(crate) mod optimiser;
 mod plain;
 pub mod recipe;
 mod sample;
 
-use crate::arch::{Architecture, BatchStatistics, Tensors};
+use crate::arch::{Architecture, BatchStatistics, Pass, Tensors};
 use crate::card::{Counts, Task};
 use crate::data::case::{self, Cache, Case, Set, Truth};
 use crate::data::{Part, cxr};
@@ -136,9 +137,16 @@ impl Parts {
             items[*i].score.is_none_or(|s| s >= spec.minimum_pair_score)
                 && spec.only_class.is_none_or(|c| items[*i].class == Some(c))
         };
-        let train: Vec<usize> = of(Part::Train).into_iter().filter(good).collect();
+        // A case that may be of a person of another part is not trained on, and not chosen by where it may be tested.
+        let apart = |i: &usize, allowed: &[Part]| {
+            set.neighbours(*i).iter().all(|person| allowed.contains(&spec.split.part(person)))
+        };
+        let train: Vec<usize> = of(Part::Train).into_iter().filter(|i| good(i) && apart(i, &[Part::Train])).collect();
         let sure = |i: &usize| items[*i].score.is_none_or(|s| s >= spec.minimum_pair_score);
-        let validation: Vec<usize> = of(Part::Validation).into_iter().filter(sure).collect();
+        let validation: Vec<usize> = of(Part::Validation)
+            .into_iter()
+            .filter(|i| sure(i) && apart(i, &[Part::Train, Part::Validation]))
+            .collect();
         let test = of(Part::Test);
         let persons = |part: &[usize]| cxr::persons(part.iter().map(|i| items[*i].person.as_str()));
         let counts = Counts {
@@ -217,11 +225,11 @@ struct Job<'a> {
     device: Device,
 }
 
-/// Input `[batch, ...]`, target and, of a detector, boxes of each image.
+/// Input `[batch, ...]`, target and, of a detector, what is in each image.
 struct Batch {
     image: Tensor,
     target: Tensor,
-    boxes: Vec<Vec<([f32; 4], usize)>>,
+    objects: Vec<detect::Target>,
 }
 
 impl Job<'_> {
@@ -231,7 +239,10 @@ impl Job<'_> {
         let (mut optimiser, mut progress) = if resume {
             checkpoint::load(dir, recipe, &self.device)?
         } else {
-            let start = initial_weights(&recipe.architecture, t.seed, &self.device)?;
+            let mut start = initial_weights(&recipe.architecture, t.seed, &self.device)?;
+            if recipe.task == Task::Detection {
+                detect::start(&recipe.architecture, &mut start)?;
+            }
             (Optimiser::new(&start, &self.device)?, Progress::default())
         };
         let mut order = Order::new(self.parts.train.clone(), t.seed);
@@ -285,10 +296,14 @@ impl Job<'_> {
     fn step(&self, optimiser: &mut Optimiser, chosen: &[(usize, u64)], step: usize, cx: &RunCx<'_>) -> Result<f64> {
         let recipe = self.recipe;
         let batch = self.batch(chosen)?;
-        let network = recipe.architecture.build_for_training(&optimiser.tensors(), &BatchStatistics::default())?;
+        let statistics = BatchStatistics::default();
         let loss = if recipe.task == Task::Detection {
-            network.detection_loss(&batch.image, &batch.boxes, cx)?
+            let detector = detect::Detector::new(&recipe.architecture, &optimiser.tensors(), &statistics)?;
+            // Which empty places count is drawn anew in each update, alike in each run of a recipe.
+            let mut random = StdRng::seed_from_u64(recipe.training.seed.rotate_left(32) ^ step as u64);
+            detector.loss(&batch.image, &batch.objects, &recipe.detect, &mut random, &mut Pass::new(*cx))?
         } else {
+            let network = recipe.architecture.build_for_training(&optimiser.tensors(), &statistics)?;
             loss::loss(recipe.loss(), &network.forward(&batch.image, cx)?, &batch.target)?
         };
         let value = f64::from(loss.to_scalar::<f32>()?);
@@ -315,9 +330,14 @@ impl Job<'_> {
             cx.check()?;
             let chosen: Vec<(usize, u64)> = (0..size).map(|i| order.at(b * size + i)).collect();
             let statistics = BatchStatistics::default();
-            let network = self.recipe.architecture.build_for_training(&tensors, &statistics)?;
             let image = self.batch(&chosen)?.image.to_device(&Device::Cpu)?;
-            network.run(&image, &mut crate::arch::Pass::new(*cx))?;
+            let mut pass = Pass::new(*cx);
+            if self.recipe.task == Task::Detection {
+                detect::Detector::new(&self.recipe.architecture, &tensors, &statistics)?.see(&image, &mut pass)?;
+            } else {
+                let network = self.recipe.architecture.build_for_training(&tensors, &statistics)?;
+                network.run(&image, &mut pass)?;
+            }
             for (name, (mean, variance)) in statistics.take() {
                 let zero = || vec![0.0; mean.len()];
                 let sum = sums.entry(name).or_insert_with(|| (zero(), zero()));
@@ -360,7 +380,7 @@ impl Job<'_> {
         Ok(Batch {
             image: gather(|s| &s.image, &input)?,
             target: gather(|s| &s.target, &target)?,
-            boxes: samples.iter().map(|s| s.boxes.clone()).collect(),
+            objects: samples.into_iter().map(|s| s.objects).collect(),
         })
     }
 }
@@ -394,6 +414,12 @@ impl Set for Kept<'_> {
     }
     fn classes(&self) -> &'static [&'static str] {
         self.0.set().classes()
+    }
+    fn neighbours(&self, i: usize) -> Vec<String> {
+        self.0.set().neighbours(i)
+    }
+    fn unit(&self, i: usize) -> String {
+        self.0.set().unit(i)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What plain methods learn from the training cases, kept beside the network's weights.
 
 use super::Job;
+use crate::answer::is_background;
 use crate::arch::Tensors;
 use crate::card::BaselineMethod;
 use crate::data::case::Truth;
+use crate::detection::Labelled;
+use crate::detection::blob::{self, Blobs};
 use crate::evaluate::{component_row, volume};
 use crate::image::resize;
 use crate::plain::{Components, Logistic, features};
@@ -43,6 +46,21 @@ pub(super) fn tensors(job: &Job<'_>, cx: &RunCx<'_>) -> Result<Tensors> {
                 Ok(())
             })?;
             Components::fit(&rows, COMPONENTS).tensors()
+        }
+        BaselineMethod::BrightestBlob => {
+            let first = usize::from(job.recipe.labels.first().is_some_and(|l| is_background(&l.name)));
+            let mut boxes = Vec::new();
+            each(job, cx, |case| {
+                if let Truth::Boxes(all) = &case.truth {
+                    let [_, rows, columns] = case.size;
+                    let here = all.iter().filter(|(_, label)| label + first < job.recipe.labels.len());
+                    boxes.extend(
+                        here.map(|(rect, label)| (columns, rows, Labelled { rect: *rect, label: *label, score: 1.0 })),
+                    );
+                }
+                Ok(())
+            })?;
+            Ok(Tensors::from([(blob::TENSOR.to_owned(), Blobs::fit(&boxes)?.to_tensor()?)]))
         }
         BaselineMethod::AtlasMean => Ok(Tensors::from([("baseline.atlas".to_owned(), atlas(job, cx)?)])),
         _ => Ok(Tensors::new()),

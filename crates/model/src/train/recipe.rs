@@ -1,5 +1,6 @@
 //! Recipes: everything that decides what a training makes, as one TOML file that is kept beside the weights.
 
+use super::detect::AssignSpec;
 use crate::arch::Architecture;
 use crate::card::{Atlas, Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Label, PostSpec, Task, one_line};
 use crate::{Error, Result};
@@ -50,9 +51,16 @@ pub struct Recipe {
     pub data: DataSpec,
     /// How to train.
     pub training: Training,
+    /// Which prediction of a detector answers for which object.
+    #[serde(default, skip_serializing_if = "is_published")]
+    pub detect: AssignSpec,
     /// How to vary the images.
     #[serde(default)]
     pub augment: Augment,
+}
+
+fn is_published(spec: &AssignSpec) -> bool {
+    *spec == AssignSpec::default()
 }
 
 /// The numbers of a training.
@@ -249,10 +257,12 @@ impl Recipe {
             Task::Classification => matches!(loss, Loss::CrossEntropy | Loss::Focal),
             Task::Reconstruction => matches!(loss, Loss::Mse | Loss::L1 | Loss::SsimAndL1),
             Task::Detection => true,
+            Task::Language => return fail("a model of text has another kind of recipe".into()),
         };
         if !fits {
             return fail(format!("the loss is not one for {}", self.task.name()));
         }
+        self.detect.check().or_else(fail)?;
         if let Some(degrade) = &self.data.degrade {
             degrade.check().or_else(fail)?;
         }
@@ -268,7 +278,7 @@ impl Recipe {
             Task::Segmentation if self.labels.len() > 1 => Loss::SoftmaxAndDice,
             Task::Segmentation => Loss::CrossEntropyAndDice,
             Task::Reconstruction => Loss::L1,
-            Task::Classification | Task::Detection => Loss::CrossEntropy,
+            Task::Classification | Task::Detection | Task::Language => Loss::CrossEntropy,
         })
     }
 

@@ -1,12 +1,15 @@
 //! From a case to what a network is shown of it and what it is to say, varied anew each time.
 
 use super::augment;
+use super::detect::{SMALLEST_PX, Target};
 use super::recipe::Recipe;
 use crate::answer::is_background;
+use crate::arch::Architecture;
 use crate::card::Task;
 use crate::click;
 use crate::data::case::{Case, Pixels, Truth};
 use crate::degrade::Degrade;
+use crate::detection::parts::{PART_OF_IMAGE, parts};
 use crate::evaluate::{slab_planes, unit};
 use crate::volume::Grid;
 use crate::{Card, Error, Result};
@@ -19,13 +22,13 @@ pub(crate) struct Sample {
     pub(crate) image: Vec<f32>,
     /// What is to come out.
     pub(crate) target: Vec<f32>,
-    /// Boxes in pixels of the input with the number of their label, of a detector.
-    pub(crate) boxes: Vec<([f32; 4], usize)>,
+    /// What a detector is to find, in pixels of the input.
+    pub(crate) objects: Target,
 }
 
 impl Sample {
     fn new(image: Vec<f32>, target: Vec<f32>) -> Self {
-        Self { image, target, boxes: Vec::new() }
+        Self { image, target, objects: Target::default() }
     }
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn shapes(recipe: &Recipe, batch: usize) -> (Vec<usize>, Vec<usize>) 
         Task::Classification => vec![batch, labels],
         Task::Reconstruction => vec![batch, 1, i.rows, i.columns],
         Task::Segmentation => vec![batch, labels, i.rows, i.columns],
-        Task::Detection => vec![batch, 0],
+        Task::Detection | Task::Language => vec![batch, 0],
     };
     (input, target)
 }
@@ -56,6 +59,7 @@ pub(crate) fn make(recipe: &Recipe, card: &Card, case: &Case, random: &mut StdRn
         return Err(wrong("it holds values that are not finite"));
     }
     match recipe.task {
+        Task::Language => Err(wrong("a model of text does not learn from images")),
         Task::Segmentation if matches!(recipe.architecture.takes(), crate::arch::Takes::Volume(_)) => {
             volume(recipe, card, case, random)
         }
@@ -87,21 +91,53 @@ pub(crate) fn make(recipe: &Recipe, card: &Card, case: &Case, random: &mut StdRn
             let target = (0..recipe.labels.len()).map(|l| f32::from(u8::from(l == class))).collect();
             Ok(Sample::new(image, target))
         }
+        Task::Detection if matches!(case.truth, Truth::Labels(_)) => outlined(recipe, case, random),
         Task::Detection => {
             let Truth::Boxes(boxes) = &case.truth else { return Err(wrong("no boxes are told")) };
             let (image, _, place) =
                 augment::vary(case, None, augment::Window::whole(case), (&recipe.augment, &recipe.input), random);
             let first = usize::from(recipe.labels.first().is_some_and(|l| is_background(&l.name)));
             let (w, h) = (recipe.input.columns as f32, recipe.input.rows as f32);
-            let boxes = boxes
+            let (boxes, labels) = boxes
                 .iter()
                 .map(|(b, label)| (place.box_in_target(b, w, h), label + first))
-                .filter(|(b, _)| b[2] - b[0] >= 2.0 && b[3] - b[1] >= 2.0)
-                .collect();
-            Ok(Sample { image, target: Vec::new(), boxes })
+                .filter(|(b, _)| b[2] - b[0] >= SMALLEST_PX && b[3] - b[1] >= SMALLEST_PX)
+                .unzip();
+            let proposals = match &recipe.architecture {
+                Architecture::FastRcnn(c) => c.proposals.find(&image, recipe.input.columns, recipe.input.rows, c.most),
+                _ => Vec::new(),
+            };
+            let objects = Target { boxes, labels, masks: Vec::new(), proposals };
+            Ok(Sample { image, target: Vec::new(), objects })
         }
         Task::Reconstruction => restoration(recipe, case, random),
     }
+}
+
+/// Objects that are told as masks, each part of a label a thing of its own.
+fn outlined(recipe: &Recipe, case: &Case, random: &mut StdRng) -> Result<Sample> {
+    let Truth::Labels(labels) = &case.truth else {
+        return Err(Error::Data { set: recipe.data.set.clone(), reason: format!("it has no mask: {}", case.name) });
+    };
+    let first = usize::from(recipe.labels.first().is_some_and(|l| is_background(&l.name)));
+    let columns = recipe.input.columns;
+    let (image, plane, _) = augment::vary(
+        case,
+        Some((labels, 1.0)),
+        augment::Window::whole(case),
+        (&recipe.augment, &recipe.input),
+        random,
+    );
+    let mask: Vec<bool> = plane.iter().map(|v| *v >= 0.5).collect();
+    let mut objects = Target::default();
+    for (rect, mask) in parts(&mask, columns, PART_OF_IMAGE) {
+        if rect[2] - rect[0] >= SMALLEST_PX && rect[3] - rect[1] >= SMALLEST_PX {
+            objects.boxes.push(rect);
+            objects.labels.push(first);
+            objects.masks.push(mask);
+        }
+    }
+    Ok(Sample { image, target: Vec::new(), objects })
 }
 
 /// The window round a click somewhere in what two readers marked, mostly near its middle.

@@ -3,6 +3,7 @@
 //! Layout: `features.N` as torchvision's VGG-16 to conv5_3, `fc6`, `fc7`, `cls_score`, `bbox_pred` (the names of the
 //! published Caffe network). Proposals come from selective search, as in the paper.
 
+use super::boxes::Rect;
 use super::faster::{FasterConfig, select};
 use super::proposals::Proposals;
 use super::roi::{self, Map};
@@ -56,6 +57,22 @@ fn iou() -> f32 {
 }
 
 impl FastConfig {
+    /// The paper's, on VGG-16.
+    #[must_use]
+    pub fn published(outputs: usize) -> Self {
+        let stages = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].map(|(n, width)| vec![width; n]).to_vec();
+        Self {
+            inputs: 3,
+            outputs,
+            stages,
+            hidden: hidden(),
+            proposals: Proposals::default(),
+            most: two_thousand(),
+            score: score(),
+            iou: iou(),
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         let vgg = vgg::VggConfig {
             inputs: self.inputs,
@@ -100,10 +117,19 @@ impl Fast {
         })
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    fn found(&self, x: &Tensor) -> Result<Vec<Rect>> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         let grey: Vec<f32> = x.get(0)?.mean(0)?.flatten_all()?.to_vec1()?;
-        let found = self.config.proposals.find(&grey, columns, rows, self.config.most);
+        Ok(self.config.proposals.find(&grey, columns, rows, self.config.most))
+    }
+
+    pub(crate) fn config(&self) -> &FastConfig {
+        &self.config
+    }
+
+    /// The map of a batch.
+    pub(crate) fn map(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Tensor> {
+        channels(x, self.config.inputs)?;
         let mut map = x.clone();
         for (s, stage) in self.stages.iter().enumerate() {
             if s > 0 {
@@ -115,27 +141,54 @@ impl Fast {
             }
         }
         pass.tap("features", &map)?;
-        if found.is_empty() {
-            return Ok(Detections::default());
-        }
-        let scale = 1.0 / (1usize << (self.stages.len() - 1)) as f32;
-        let mut y = roi::pool(&Map::new(&map, scale)?, &found, SIZE)?.flatten_from(1)?;
+        Ok(map)
+    }
+
+    /// Features of boxes `(image, box)` of a batch's map, with a gradient for the map.
+    pub(crate) fn pooled(&self, map: &Tensor, places: &[(usize, Rect)]) -> Result<Tensor> {
+        roi::pool_batch(map, places, self.scale(), SIZE)
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (1usize << (self.stages.len() - 1)) as f32
+    }
+
+    /// Raw numbers of the head, `[boxes, labels]` and `[boxes, 4 labels]`.
+    pub(crate) fn box_head(&self, features: &Tensor, pass: &Pass<'_>) -> Result<(Tensor, Tensor)> {
+        let mut y = features.flatten_from(1)?;
         for fc in &self.fc {
             pass.step()?;
             y = fc.forward(&y)?.relu()?;
         }
-        let scores: Vec<Vec<f32>> = self.scores.forward(&y)?.to_vec2()?;
-        let deltas: Vec<Vec<f32>> = self.deltas.forward(&y)?.to_vec2()?;
+        Ok((self.scores.forward(&y)?, self.deltas.forward(&y)?))
+    }
+
+    fn one(&self, x: &Tensor, found: &[Rect], pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let map = self.map(x, pass)?;
+        if found.is_empty() {
+            return Ok(Detections::default());
+        }
+        let (scores, deltas) = self.box_head(&roi::pool(&Map::new(&map, self.scale())?, found, SIZE)?, pass)?;
+        let (scores, deltas): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (scores.to_vec2()?, deltas.to_vec2()?);
         let limits = FasterConfig { score: self.config.score, iou: self.config.iou, ..FasterConfig::published(2) };
-        Ok(select(&limits, &found, &scores, &deltas, rows, columns))
+        Ok(select(&limits, found, &scores, &deltas, rows, columns))
     }
 }
 
 impl Net for Fast {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output> {
         let (batch, ..) = channels(x, self.config.inputs)?;
-        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
+        let mut all = Vec::with_capacity(batch);
+        for i in 0..batch {
+            let one = x.narrow(0, i, 1)?;
+            all.push(self.one(&one, &self.found(&one)?, pass)?);
+        }
         Ok(Output::Boxes(all))
+    }
+
+    fn forward_on(&self, x: &Tensor, regions: &[Rect], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        Some(self.one(x, regions, pass).map(|one| Output::Boxes(vec![one])))
     }
 }
 

@@ -198,7 +198,7 @@ pub(crate) struct Faster {
 }
 
 /// Cells of a box's features.
-const SIZE: usize = 7;
+pub(crate) const SIZE: usize = 7;
 
 impl Faster {
     pub(crate) fn new(p: &Params<'_>, config: &FasterConfig, masks: bool) -> Result<Self> {
@@ -239,8 +239,19 @@ impl Faster {
         Ok(Self { config: c, body, fpn, rpn, fc, scores, deltas, mask })
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
-        let (_, rows, columns) = channels(x, self.config.inputs)?;
+    pub(crate) fn config(&self) -> &FasterConfig {
+        &self.config
+    }
+
+    /// Whether it outlines what it finds.
+    pub(crate) fn outlines(&self) -> bool {
+        self.mask.is_some()
+    }
+
+    /// The pyramid's maps, finest first, and the proposal heads' raw numbers of each: `[batch, anchors, rows, columns]`
+    /// and `[batch, 4 anchors, rows, columns]`.
+    pub(crate) fn maps(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<(Vec<Tensor>, Vec<(Tensor, Tensor)>)> {
+        channels(x, self.config.inputs)?;
         let maps = self.fpn.forward(&self.body.forward(x, pass, "backbone.body.")?)?;
         pass.tap("features", &maps[0])?;
         let mut heads = Vec::with_capacity(maps.len());
@@ -249,10 +260,34 @@ impl Faster {
             heads.push((self.rpn.logits.forward(&t)?, self.rpn.deltas.forward(&t)?));
             pass.step()?;
         }
-        let proposals = propose(&self.config, &heads, rows, columns)?;
+        Ok((maps, heads))
+    }
+
+    /// Raw numbers of the box head, `[boxes, labels]` and `[boxes, 4 labels]`, for features `[boxes, pyramid, 7, 7]`.
+    pub(crate) fn box_head(&self, features: &Tensor, pass: &Pass<'_>) -> Result<(Tensor, Tensor)> {
+        let mut y = features.flatten_from(1)?;
+        for fc in &self.fc {
+            pass.step()?;
+            y = fc.forward(&y)?.relu()?;
+        }
+        Ok((self.scores.forward(&y)?, self.deltas.forward(&y)?))
+    }
+
+    /// Raw masks `[boxes, labels, 28, 28]` for features `[boxes, pyramid, 14, 14]`; none where the network has no masks.
+    pub(crate) fn mask_head(&self, features: &Tensor, pass: &Pass<'_>) -> Option<Result<Tensor>> {
+        self.mask.as_ref().map(|head| head.raw(features, pass))
+    }
+
+    fn one(&self, x: &Tensor, given: Option<&[Rect]>, pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let (maps, heads) = self.maps(x, pass)?;
+        let proposals = match given {
+            Some(regions) => regions.to_vec(),
+            None => propose(&self.config, &heads, rows, columns)?,
+        };
         let regions: Vec<Map> = maps[..4].iter().map(|m| Map::over(m, rows)).collect::<Result<_>>()?;
         let pooled = |boxes: &[Rect], size: usize| -> Result<Tensor> {
-            let levels: Vec<usize> = boxes.iter().map(|b| roi::level(b, &regions[0], 4)).collect();
+            let levels: Vec<usize> = boxes.iter().map(|b| roi::level(b, regions[0].scale(), 4)).collect();
             roi::align(&regions, boxes, &levels, size)
         };
         if proposals.is_empty() {
@@ -260,14 +295,8 @@ impl Faster {
                 self.mask.as_ref().map(|_| Tensor::zeros((0, 1, rows, columns), candle_core::DType::F32, &Device::Cpu));
             return Ok(Detections { masks: masks.transpose()?, ..Detections::default() });
         }
-        let mut y = pooled(&proposals, SIZE)?.flatten_from(1)?;
-        for fc in &self.fc {
-            pass.step()?;
-            y = fc.forward(&y)?.relu()?;
-        }
-        let scores: Vec<Vec<f32>> = self.scores.forward(&y)?.to_vec2()?;
-        let deltas: Vec<Vec<f32>> = self.deltas.forward(&y)?.to_vec2()?;
-        let mut found = select(&self.config, &proposals, &scores, &deltas, rows, columns);
+        let (scores, deltas) = self.box_head(&pooled(&proposals, SIZE)?, pass)?;
+        let mut found = select(&self.config, &proposals, &scores.to_vec2()?, &deltas.to_vec2()?, rows, columns);
         if let Some(head) = &self.mask {
             found.masks = Some(head.masks(&found, &pooled, rows, columns, pass)?);
         }
@@ -338,6 +367,15 @@ pub(crate) fn select(
 }
 
 impl MaskHead {
+    fn raw(&self, features: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let mut x = features.clone();
+        for conv in &self.convs {
+            pass.step()?;
+            x = conv.forward(&x)?;
+        }
+        self.logits.forward(&self.up.forward(&x)?.relu()?)
+    }
+
     fn masks(
         &self,
         found: &Detections,
@@ -349,12 +387,7 @@ impl MaskHead {
         let n = found.boxes.len();
         let mut out = vec![0f32; n * rows * columns];
         if n > 0 {
-            let mut x = pooled(&found.boxes, 2 * SIZE)?;
-            for conv in &self.convs {
-                pass.step()?;
-                x = conv.forward(&x)?;
-            }
-            let logits = self.logits.forward(&self.up.forward(&x)?.relu()?)?;
+            let logits = self.raw(&pooled(&found.boxes, 2 * SIZE)?, pass)?;
             for (i, out) in out.chunks_exact_mut(rows * columns).enumerate() {
                 let mask = Act::Sigmoid.apply(&logits.get(i)?.get(found.labels[i])?.contiguous()?)?;
                 paste(&mask, &found.boxes[i], out, rows, columns)?;
@@ -385,7 +418,11 @@ fn paste(mask: &Tensor, b: &Rect, out: &mut [f32], rows: usize, columns: usize) 
 impl Net for Faster {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output> {
         let (batch, ..) = channels(x, self.config.inputs)?;
-        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
+        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, None, pass)).collect::<Result<_>>()?;
         Ok(Output::Boxes(all))
+    }
+
+    fn forward_on(&self, x: &Tensor, regions: &[Rect], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        Some(self.one(x, Some(regions), pass).map(|one| Output::Boxes(vec![one])))
     }
 }

@@ -184,16 +184,29 @@ impl Ssd {
         Ok(maps)
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    pub(crate) fn config(&self) -> &SsdConfig {
+        &self.config
+    }
+
+    /// Raw numbers of all default boxes, `[batch, boxes, labels]` and `[batch, boxes, 4]`, and the boxes in pixels.
+    pub(crate) fn heads(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<(Tensor, Tensor, Vec<Rect>)> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         let maps = self.maps(x, pass)?;
-        let (mut logits, mut deltas, mut anchors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut logits, mut deltas, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for (i, map) in maps.iter().enumerate() {
             let (_, _, h, w) = map.dims4()?;
-            logits.extend(cells(&self.logits[i].forward(map)?, self.config.outputs)?);
-            deltas.extend(cells(&self.deltas[i].forward(map)?, 4)?);
-            anchors.extend(anchors::default_boxes(SCALES[i], SCALES[i + 1], RATIOS[i], STEPS[i], h, w, rows, columns));
+            logits.push(by_cell(&self.logits[i].forward(map)?, self.config.outputs)?);
+            deltas.push(by_cell(&self.deltas[i].forward(map)?, 4)?);
+            all.extend(anchors::default_boxes(SCALES[i], SCALES[i + 1], RATIOS[i], STEPS[i], h, w, rows, columns));
         }
+        Ok((Tensor::cat(&logits, 1)?, Tensor::cat(&deltas, 1)?, all))
+    }
+
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let (logits, deltas, anchors) = self.heads(x, pass)?;
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let deltas: Vec<f32> = deltas.flatten_all()?.to_vec1()?;
         Ok(select(&self.config, &anchors, &logits, &deltas, rows, columns))
     }
 }
@@ -205,11 +218,11 @@ fn unit(x: &Tensor, scale: &[f32]) -> Result<Tensor> {
     Ok(x.broadcast_div(&norm)?.broadcast_mul(&scale)?)
 }
 
-/// `[1, anchors * columns, h, w]` to one row of `columns` per place and anchor.
-pub(crate) fn cells(x: &Tensor, columns: usize) -> Result<Vec<f32>> {
-    let (_, all, h, w) = x.dims4()?;
-    let turned = x.reshape((all / columns, columns, h, w))?.permute([2, 3, 0, 1])?.contiguous()?;
-    Ok(turned.flatten_all()?.to_vec1()?)
+/// `[batch, anchors * columns, h, w]` to `[batch, h * w * anchors, columns]`: a row per place and anchor.
+pub(crate) fn by_cell(x: &Tensor, columns: usize) -> Result<Tensor> {
+    let (batch, all, h, w) = x.dims4()?;
+    let turned = x.reshape((batch, all / columns, columns, h * w))?.permute([0, 3, 1, 2])?.contiguous()?;
+    Ok(turned.reshape((batch, h * w * all / columns, columns))?)
 }
 
 /// Results out of the heads' numbers (rows of labels, rows of 4).

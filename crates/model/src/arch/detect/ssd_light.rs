@@ -5,7 +5,7 @@
 //! `classification_headers.{0-2}.{0,2}`, `.3`, `regression_headers` alike.
 
 use super::boxes::{self, Rect};
-use super::ssd::cells;
+use super::ssd::by_cell;
 use crate::Result;
 use crate::arch::layers::block::ConvLayer;
 use crate::arch::layers::ops::{Act, Geometry};
@@ -61,8 +61,10 @@ impl LightSsdConfig {
 
 const MIN_BOXES_PX: [&[f32]; 4] = [&[10.0, 16.0, 24.0], &[32.0, 48.0], &[64.0, 96.0], &[128.0, 192.0, 256.0]];
 const STRIDES: [usize; 4] = [8, 16, 32, 64];
-const CENTRE: f32 = 0.1;
-const SIZE: f32 = 0.2;
+/// Shifts are predicted in tenths of the default box, logarithms of sizes in fifths.
+pub(crate) const CENTRE: f32 = 0.1;
+/// See [`CENTRE`].
+pub(crate) const SIZE: f32 = 0.2;
 
 enum Step {
     Convs(Vec<ConvLayer>),
@@ -203,7 +205,12 @@ impl LightSsd {
         Ok(Self { config: config.clone(), base, extra, logits, deltas })
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    pub(crate) fn config(&self) -> &LightSsdConfig {
+        &self.config
+    }
+
+    /// Raw numbers of all default boxes, `[batch, boxes, labels]` and `[batch, boxes, 4]`, and the boxes.
+    pub(crate) fn heads(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<(Tensor, Tensor, Vec<[f32; 4]>)> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         let mut x = x.clone();
         let mut maps = Vec::with_capacity(4);
@@ -219,21 +226,30 @@ impl LightSsd {
         }
         pass.tap("features", &x)?;
         maps.push(run(&self.extra, &x)?);
-        let (mut all, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut logits, mut deltas, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for (i, map) in maps.iter().enumerate() {
             let (_, _, h, w) = map.dims4()?;
-            let logits = cells(&run(&self.logits[i], map)?, self.config.outputs)?;
-            let deltas = cells(&run(&self.deltas[i], map)?, 4)?;
-            let priors = priors(i, h, w, rows, columns);
-            for ((prior, logits), d) in
-                priors.iter().zip(logits.chunks_exact(self.config.outputs)).zip(deltas.chunks_exact(4))
-            {
-                for (label, score) in boxes::softmax(logits).into_iter().enumerate().skip(1) {
-                    if score > self.config.score {
-                        all.push(decode(d, prior, rows, columns));
-                        scores.push(score);
-                        labels.push(label);
-                    }
+            logits.push(by_cell(&run(&self.logits[i], map)?, self.config.outputs)?);
+            deltas.push(by_cell(&run(&self.deltas[i], map)?, 4)?);
+            all.extend(priors(i, h, w, rows, columns));
+        }
+        Ok((Tensor::cat(&logits, 1)?, Tensor::cat(&deltas, 1)?, all))
+    }
+
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let (logits, deltas, priors) = self.heads(x, pass)?;
+        let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        let deltas: Vec<f32> = deltas.flatten_all()?.to_vec1()?;
+        let (mut all, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for ((prior, logits), d) in
+            priors.iter().zip(logits.chunks_exact(self.config.outputs)).zip(deltas.chunks_exact(4))
+        {
+            for (label, score) in boxes::softmax(logits).into_iter().enumerate().skip(1) {
+                if score > self.config.score {
+                    all.push(decode(d, prior, rows, columns));
+                    scores.push(score);
+                    labels.push(label);
                 }
             }
         }
@@ -261,7 +277,7 @@ fn priors(level: usize, h: usize, w: usize, rows: usize, columns: usize) -> Vec<
     all
 }
 
-fn decode(d: &[f32], prior: &[f32; 4], rows: usize, columns: usize) -> Rect {
+pub(crate) fn decode(d: &[f32], prior: &[f32; 4], rows: usize, columns: usize) -> Rect {
     let [px, py, pw, ph] = *prior;
     let (cx, cy) = (d[0] * CENTRE * pw + px, d[1] * CENTRE * ph + py);
     let (hw, hh) = ((d[2] * SIZE).exp() * pw / 2.0, (d[3] * SIZE).exp() * ph / 2.0);

@@ -248,24 +248,43 @@ impl Yolox {
         Ok(vec![pan2, pan1, pan0])
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    pub(crate) fn config(&self) -> &YoloxConfig {
+        &self.config
+    }
+
+    /// Raw numbers of the three levels, finest first.
+    pub(crate) fn heads(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Vec<Level>> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         if !rows.is_multiple_of(32) || !columns.is_multiple_of(32) {
             let reason = format!("the network takes sides that are multiples of 32, not {columns} x {rows}");
             return Err(Error::Image { reason });
         }
+        let maps = self.pyramid(x, pass)?;
+        maps.iter()
+            .zip(&self.heads)
+            .enumerate()
+            .map(|(k, (map, head))| {
+                let stem = head.stem.forward(map)?;
+                let c = head.classes[1].forward(&head.classes[0].forward(&stem)?)?;
+                let b = head.boxes[1].forward(&head.boxes[0].forward(&stem)?)?;
+                pass.step()?;
+                Ok(Level {
+                    class: head.class.forward(&c)?,
+                    shape: head.shape.forward(&b)?,
+                    object: head.object.forward(&b)?,
+                    stride: (8 << k) as f32,
+                })
+            })
+            .collect()
+    }
+
+    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
         let (mut all, mut scores, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for (k, map) in self.pyramid(x, pass)?.iter().enumerate() {
-            let stride = (8 << k) as f32;
-            let head = &self.heads[k];
-            let (_, _, h, w) = map.dims4()?;
-            let stem = head.stem.forward(map)?;
-            let c = head.classes[1].forward(&head.classes[0].forward(&stem)?)?;
-            let b = head.boxes[1].forward(&head.boxes[0].forward(&stem)?)?;
-            pass.step()?;
-            let class: Vec<f32> = head.class.forward(&c)?.flatten_all()?.to_vec1()?;
-            let shape: Vec<f32> = head.shape.forward(&b)?.flatten_all()?.to_vec1()?;
-            let object: Vec<f32> = head.object.forward(&b)?.flatten_all()?.to_vec1()?;
+        for level in self.heads(x, pass)? {
+            let (_, _, h, w) = level.object.dims4()?;
+            let class: Vec<f32> = level.class.flatten_all()?.to_vec1()?;
+            let shape: Vec<f32> = level.shape.flatten_all()?.to_vec1()?;
+            let object: Vec<f32> = level.object.flatten_all()?.to_vec1()?;
             let size = h * w;
             for i in 0..size {
                 // The first of equal classes, as torch.max.
@@ -276,10 +295,7 @@ impl Yolox {
                 if score < self.config.score {
                     continue;
                 }
-                let at = |n: usize| shape[n * size + i];
-                let (cx, cy) = ((at(0) + (i % w) as f32) * stride, (at(1) + (i / w) as f32) * stride);
-                let (half_w, half_h) = (at(2).exp() * stride / 2.0, at(3).exp() * stride / 2.0);
-                all.push([cx - half_w, cy - half_h, cx + half_w, cy + half_h]);
+                all.push(decode([0, 1, 2, 3].map(|n| shape[n * size + i]), i % w, i / w, level.stride));
                 scores.push(score);
                 labels.push(label);
             }
@@ -292,6 +308,25 @@ impl Yolox {
             masks: None,
         })
     }
+}
+
+/// Raw numbers of one level, before any sigmoid.
+pub(crate) struct Level {
+    /// `[batch, classes, rows, columns]`
+    pub(crate) class: Tensor,
+    /// `[batch, 4, rows, columns]`, see [`decode`].
+    pub(crate) shape: Tensor,
+    /// `[batch, 1, rows, columns]`
+    pub(crate) object: Tensor,
+    /// Pixels of the input for one of the map.
+    pub(crate) stride: f32,
+}
+
+/// A box from the shift in x and y and the logarithms of width and height, all in strides, of a place of the map.
+pub(crate) fn decode(shape: [f32; 4], column: usize, row: usize, stride: f32) -> boxes::Rect {
+    let (cx, cy) = ((shape[0] + column as f32) * stride, (shape[1] + row as f32) * stride);
+    let (half_w, half_h) = (shape[2].exp() * stride / 2.0, shape[3].exp() * stride / 2.0);
+    [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
 }
 
 /// Every other pixel of every other row as channels: upper left, lower left, upper right, lower right.

@@ -107,7 +107,8 @@ impl Model {
         stage("prepare");
         (cx.progress)(0.1, "Running the network");
         let output = match regions {
-            None if card.task == Task::Reconstruction && card.input.resize == Resize::Keep => {
+            // Those that restore on the image's own grid were trained here; others may enlarge.
+            None if card.input.resize == Resize::Keep && card.data.as_ref().is_some_and(|d| d.degrade.is_some()) => {
                 self.run_filled_up(&prepared.x, cx)?
             }
             None => self.network().run(&prepared.x, &mut Pass::new(*cx))?,

@@ -1,7 +1,8 @@
 //! Any model on a plane image: classes, boxes, masks or an image, in the image's own pixels.
 
 use crate::arch::{Detections, Output, Pass};
-use crate::card::{Activation, Card, Task};
+use crate::card::{Activation, Card, Resize, Task};
+use crate::degrade::Degrade;
 use crate::prepare::{Picture, Placed, Prepared, prepare};
 use crate::segment::{LabelMask, sigmoid};
 use crate::{Error, Model, Result, RunCx, post};
@@ -93,11 +94,23 @@ impl Model {
             timings_ms.push((name.to_owned(), clock.elapsed().as_secs_f64() * 1e3));
             clock = Instant::now();
         };
+        if card.input.click {
+            return Err(Error::Image { reason: format!("'{}' outlines what is clicked, and nothing was", card.id) });
+        }
         (cx.progress)(0.0, "Preparing the image");
         let prepared = prepare(picture, card)?;
+        if let Some(Degrade::Slab { slices, .. }) = card.data.as_ref().and_then(|d| d.degrade)
+            && picture.planes.len() != slices
+        {
+            return Err(Error::Image { reason: format!("'{}' takes {slices} neighbour slices", card.id) });
+        }
         stage("prepare");
         (cx.progress)(0.1, "Running the network");
         let output = match regions {
+            // Those that restore on the image's own grid were trained here; others may enlarge.
+            None if card.input.resize == Resize::Keep && card.data.as_ref().is_some_and(|d| d.degrade.is_some()) => {
+                self.run_filled_up(&prepared.x, cx)?
+            }
             None => self.network().run(&prepared.x, &mut Pass::new(*cx))?,
             Some(regions) => {
                 let to = &prepared.placed;
@@ -121,6 +134,21 @@ impl Model {
         stage("answer");
         (cx.progress)(1.0, "Done");
         Ok(Answer { found, timings_ms })
+    }
+
+    /// Runs on an image whose sides are filled up (the border repeated) until the network can halve them; the answer is
+    /// cut back.
+    fn run_filled_up(&self, x: &Tensor, cx: &RunCx<'_>) -> Result<Output> {
+        let (_, _, h, w) = x.dims4()?;
+        let more = |n: usize| n.next_multiple_of(crate::restore::STEP) - n;
+        let filled = x.pad_with_same(2, 0, more(h))?.pad_with_same(3, 0, more(w))?;
+        let y = self.network().run(&filled, &mut Pass::new(*cx))?;
+        Ok(match y {
+            Output::Image(y) if y.dims()[2..] == filled.dims()[2..] => {
+                Output::Image(y.narrow(2, 0, h)?.narrow(3, 0, w)?.contiguous()?)
+            }
+            other => other,
+        })
     }
 
     /// The network's answer on regions in pixels of its input.
@@ -295,7 +323,8 @@ fn restored(card: &Card, y: &Tensor, x: &Tensor) -> Result<Restored> {
         });
     }
     let residual = if x.rank() == 4 && x.dim(2)? == rows && x.dim(3)? == columns {
-        let input: Vec<f32> = x.get(0)?.get(0)?.flatten_all()?.to_vec1()?;
+        // The middle one of several slices is the one that comes out.
+        let input: Vec<f32> = x.get(0)?.get(x.dim(1)? / 2)?.flatten_all()?.to_vec1()?;
         Some(planes[0].iter().zip(&input).map(|(a, b)| a - b).collect())
     } else {
         None

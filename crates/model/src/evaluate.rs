@@ -64,7 +64,7 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
     }
     let baseline = match card.baseline.as_ref().map(|b| b.method) {
         None => None,
-        Some(BaselineMethod::Ngram | BaselineMethod::Bm25) => {
+        Some(BaselineMethod::Ngram | BaselineMethod::WordFrequency | BaselineMethod::Bm25) => {
             return Err(missing("its plain method is one for text, not for masks"));
         }
         Some(BaselineMethod::OtsuDark) => Some(Plain::OtsuDark),

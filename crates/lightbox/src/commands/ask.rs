@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use lightbox_report::assist::words::Vectors;
 use lightbox_report::drug::{Context, Library, recall};
 use lightbox_report::kb::{Audience, KnowledgeBase, Passage, load};
 
@@ -11,15 +12,24 @@ use crate::output;
 /// More passages than this help nobody.
 const ANSWERS: usize = 3;
 
-pub(super) fn run(question: &str, audience: Option<&str>, folder: Option<&Path>, json: bool) -> Result<(), String> {
+pub(super) fn run(
+    question: &str,
+    audience: Option<&str>,
+    folder: Option<&Path>,
+    vectors: bool,
+    json: bool,
+) -> Result<(), String> {
     let mut passages = load::own_cards();
-    passages.extend(medquad());
+    let root = std::env::var_os("LIGHTBOX_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    passages.extend(medquad(&root));
     let own = folder.map(Path::to_path_buf).or_else(|| std::env::var_os("LIGHTBOX_KNOWLEDGE").map(PathBuf::from));
     if let Some(folder) = own.filter(|folder| !folder.as_os_str().is_empty()) {
         passages.extend(own_folder(&folder)?);
     }
     let base = KnowledgeBase::new(passages);
-    let answers = base.ask(question, audience.and_then(Audience::of), ANSWERS);
+    let vectors = if vectors { Some(super::language::vectors()?) } else { None };
+    let vectors = vectors.as_ref().map(|v| v as &dyn Vectors);
+    let answers = base.ask_with(question, audience.and_then(Audience::of), ANSWERS, vectors);
     if json {
         return output::json(&answers);
     }
@@ -40,8 +50,7 @@ pub(super) fn run(question: &str, audience: Option<&str>, folder: Option<&Path>,
 }
 
 /// The answers of MedQuAD under the data root, where they are.
-fn medquad() -> Vec<Passage> {
-    let root = std::env::var_os("LIGHTBOX_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+pub(super) fn medquad(root: &Path) -> Vec<Passage> {
     let Ok(entries) = std::fs::read_dir(root.join("text/medquad")) else { return Vec::new() };
     let mut paths: Vec<PathBuf> =
         entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "zip")).collect();

@@ -6,6 +6,10 @@ mod output;
 
 use clap::Parser;
 
+/// Results of layers are large and short-lived: their pages are kept from one to the next.
+#[global_allocator]
+static ALLOCATOR: lightbox_kernels::memory::Keep = lightbox_kernels::memory::Keep;
+
 fn main() -> std::process::ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("lightbox=error")).init();
     // A wrong call ends in clap with exit code 2.

@@ -57,12 +57,12 @@ impl Row {
     }
 }
 
-pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
+pub(super) fn run(what: &str, only: Option<&str>, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
         "dicom" => dicom::run()?,
-        "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
-        "nets" => layers::run(lightbox_kernels::bench::nets())?,
+        "kernels" => layers::run(lightbox_kernels::bench::kernels(), only)?,
+        "nets" => layers::run(lightbox_kernels::bench::nets(), only)?,
         _ => {
             return Err(format!("`lightbox bench {what}` is not built yet; `view`, `dicom`, `kernels` and `nets` are"));
         }

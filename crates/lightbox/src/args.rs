@@ -172,6 +172,9 @@ pub(crate) enum Command {
         /// Which.
         #[arg(default_value = "view", value_parser = ["view", "dicom", "kernels", "nets", "train", "masks", "report"])]
         what: String,
+        /// Of layers and nets, only cases whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
         /// One JSON document.
         #[arg(long)]
         json: bool,

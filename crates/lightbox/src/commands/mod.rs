@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         }),
         Some(Command::Anonymize(args)) => anonymize::run(&args),
         Some(Command::Pacs { .. }) => not_yet("pacs"),
-        Some(Command::Bench { what, json }) => bench::run(&what, json),
+        Some(Command::Bench { what, only, json }) => bench::run(&what, only.as_deref(), json),
     }
 }
 

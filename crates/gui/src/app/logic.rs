@@ -38,6 +38,7 @@ impl App {
         }
         if ctx.input(|i| i.pointer.any_pressed()) {
             self.ui.notice = None;
+            self.ui.tag = None;
         }
         self.session.now = lightbox_session::folders::clock_s();
         self.take_close(ctx);
@@ -81,6 +82,8 @@ impl App {
             Request::Select(selected) => self.ui.selected = selected,
             Request::Notice(text) => self.ui.notice = Some(text),
             Request::DismissNotice => self.ui.notice = None,
+            Request::ChooseBox(chosen) => self.ui.chosen_box = chosen,
+            Request::PointAtTag(name) => self.ui.tag = Some(name),
             Request::Action(action) => {
                 let (commands, requests) = shortcuts::carry_out(action, &self.session);
                 self.queue.extend(commands);
@@ -106,7 +109,8 @@ impl App {
     fn take_keys(&mut self, ctx: &Context) {
         // A field that is being typed in has all keys but those with Ctrl.
         let typing = ctx.text_edit_focused();
-        if self.palette.is_some() || self.dialogs.is_open() || self.quit == super::quit::Quit::Asked {
+        let sheet = self.session.workspace.sheet.is_some();
+        if self.palette.is_some() || self.dialogs.is_open() || sheet || self.quit == super::quit::Quit::Asked {
             return;
         }
         if !typing {
@@ -115,7 +119,7 @@ impl App {
         let mut actions = Vec::new();
         for entry in shortcuts::TABLE {
             let Some(key) = entry.key else { continue };
-            if typing && !key.modifiers.command && !matches!(key.logical_key, Key::F1 | Key::F3 | Key::F4) {
+            if typing && !key.modifiers.command && !matches!(key.logical_key, Key::F1 | Key::F3 | Key::F4 | Key::F8) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_key(key.modifiers, key.logical_key)) {

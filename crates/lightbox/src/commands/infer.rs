@@ -195,7 +195,9 @@ impl Run<'_> {
     fn any(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
         let frame_ref = &stack.frames[n];
         let decoded = self.opener.decode(frame_ref).map_err(|e| e.to_string())?;
-        let (picture, mut notes) = answer::picture(&decoded, self.model);
+        let window = decoded.windows.first().map(|(_, window)| *window);
+        let (picture, mut notes) =
+            lightbox_session::picture(&decoded.frame, window, decoded.inverted, self.model.card());
         notes.splice(0..0, objections.iter().cloned());
         let number = self.inputs.len();
         let (mut value, timings) = answer::plane(self.model, &picture, stack.pixel_spacing_mm, self.out, number)?;

@@ -62,7 +62,8 @@ fn added(dir: &Path, card: &str) -> String {
     let values = |name: &str, shape: &[usize], next: &mut dyn FnMut() -> f32| -> Vec<u8> {
         let fan: usize = shape.iter().skip(1).product::<usize>().max(1);
         let n: usize = shape.iter().product();
-        let one = |u: f32| if name.ends_with("running_var") { 0.5 + u } else { (u * 2.0 - 1.0) * (3.0 / fan as f32).sqrt() };
+        let one =
+            |u: f32| if name.ends_with("running_var") { 0.5 + u } else { (u * 2.0 - 1.0) * (3.0 / fan as f32).sqrt() };
         (0..n).flat_map(|_| one(next()).to_le_bytes()).collect()
     };
     let bytes: Vec<Vec<u8>> = shapes.iter().map(|(name, shape)| values(name, shape, &mut next)).collect();
@@ -94,8 +95,8 @@ fn added_models_of_every_task_run_on_the_image_and_on_the_series() {
     let boxes = added(
         dir.path(),
         &format!(
-            "id = 'r-boxes'\ntask = 'detection'\n{HEAD}labels = [{{name = 'background', threshold = 0.0}}, {{name = 'Opacity', \
-             threshold = 0.0}}, {{name = 'Mass', threshold = 0.0}}]\n[architecture]\nname = 'ssd-light'\ninputs = 3\noutputs = \
+            "id = 'r-boxes'\ntask = 'detection'\n{HEAD}labels = [{{name = 'background', threshold = 0.01}}, {{name = 'Opacity', \
+             threshold = 0.01}}, {{name = 'Mass', threshold = 0.01}}]\n[architecture]\nname = 'ssd-light'\ninputs = 3\noutputs = \
              3\nwidth = 4\nscore = 0.2\niou = 0.3\n[input]\nrows = 320\ncolumns = 320\nresize = 'squeeze'\n"
         ),
     );
@@ -151,7 +152,11 @@ fn boxes_are_proposals_that_a_reader_decides_on_and_a_kill_does_not_lose() {
     let dir = tempfile::tempdir().unwrap();
     let (mut desk, stack) = desk(dir.path());
     // The third lies outside of the image and is left out.
-    let boxes = vec![found([10.0, 20.0, 60.0, 90.0], 0.9), found([80.0, 20.0, 120.0, 70.0], 0.4), found([1e9, 0.0, 2e9, 5.0], 1.0)];
+    let boxes = vec![
+        found([10.0, 20.0, 60.0, 90.0], 0.9),
+        found([80.0, 20.0, 120.0, 70.0], 0.4),
+        found([1e9, 0.0, 2e9, 5.0], 1.0),
+    ];
     arrives(&mut desk, stack, |r| r.boxes = vec![(0, boxes.clone())]);
     let ids: Vec<u32> = desk.session.document(stack).unwrap().boxes.iter().map(|b| b.id).collect();
     assert_eq!(ids.len(), 2);
@@ -167,7 +172,13 @@ fn boxes_are_proposals_that_a_reader_decides_on_and_a_kill_does_not_lose() {
     assert_eq!(now.len(), 3, "one accepted, two new: {now:?}");
     // They are findings of the report, and its sentence leads back.
     desk.send(Command::DraftReport);
-    let said = desk.session.report().document.sentences().find(|x| x.text.to_lowercase().contains("opacity")).expect("a proposal");
+    let said = desk
+        .session
+        .report()
+        .document
+        .sentences()
+        .find(|x| x.text.to_lowercase().contains("opacity"))
+        .expect("a proposal");
     assert!(!said.is_confirmed(), "an accepted box is no accepted sentence");
     let grounds = lightbox_session::ground::of_sentence(&desk.session, said.id);
     assert_eq!(grounds[0].stack, stack);
@@ -208,7 +219,9 @@ fn probabilities_above_their_threshold_are_proposed_to_the_report_and_normal_is_
     let dir = tempfile::tempdir().unwrap();
     let (mut desk, stack) = desk(dir.path());
     let score = |label: &str, probability: f32| ClassScore { label: label.into(), probability, threshold: 0.5 };
-    arrives(&mut desk, stack, |r| r.classes = vec![(0, vec![score("Pneumonia", 0.71), score("Normal", 0.9), score("Nodule", 0.1)])]);
+    arrives(&mut desk, stack, |r| {
+        r.classes = vec![(0, vec![score("Pneumonia", 0.71), score("Normal", 0.9), score("Nodule", 0.1)])]
+    });
     desk.send(Command::DraftReport);
     let said: Vec<&str> = desk.session.report().document.sentences().map(|x| x.text.as_str()).collect();
     assert!(said.iter().any(|x| x.to_lowercase().contains("pneumonia")), "{said:?}");
@@ -239,7 +252,10 @@ fn a_restored_image_is_a_layer_of_its_own_pixels_and_compared_side_by_side() {
     assert_eq!(layer(&desk, desk.session.workspace.active), Some(LayerShow::Blend(1.0)));
     desk.send(Command::CompareResult(result));
     assert_eq!(desk.session.workspace.layout, Layout::OneByThree);
-    assert_eq!((layer(&desk, 0), layer(&desk, 1), layer(&desk, 2)), (None, Some(LayerShow::Blend(1.0)), Some(LayerShow::Residual)));
+    assert_eq!(
+        (layer(&desk, 0), layer(&desk, 1), layer(&desk, 2)),
+        (None, Some(LayerShow::Blend(1.0)), Some(LayerShow::Residual))
+    );
     assert!((0..3).all(|slot| desk.session.workspace.views[slot].stack == Some(stack)));
     // A layer does not go with another series into the viewport.
     let other = desk.stack("CT").id;
@@ -279,7 +295,11 @@ fn a_model_that_does_not_fit_says_why_before_it_runs() {
     let runs = desk.session.results.len();
     desk.show("MR");
     desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
-    assert!(desk.messages().iter().any(|m| m.contains("does not run on this image. It needs an X-ray")), "{:?}", desk.messages());
+    assert!(
+        desk.messages().iter().any(|m| m.contains("does not run on this image. It needs an X-ray")),
+        "{:?}",
+        desk.messages()
+    );
     // A plane across the images is no image.
     desk.show("CT");
     desk.send(Command::SetPlane { slot: None, plane: lightbox_core::Plane::Coronal });

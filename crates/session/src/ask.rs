@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use lightbox_report::kb::{KnowledgeBase, Passage, load};
 pub use lightbox_report::kb::{Answer, Audience};
+use lightbox_report::kb::{KnowledgeBase, Passage, load};
 
 /// More passages than this help nobody.
 pub const ANSWERS: usize = 3;

@@ -224,12 +224,7 @@ pub fn run(spec: &CheckSpec, today: check::Date) -> Checked {
     let mut advice = engine::apply(&facts);
     // A number alone, on the good side of its limit, asks for nothing.
     advice.retain(|a| !a.advice.is_empty());
-    Checked {
-        objections,
-        advice,
-        took_ms: clock.elapsed().as_secs_f64() * 1e3,
-        cut: part.len() < text.text.len(),
-    }
+    Checked { objections, advice, took_ms: clock.elapsed().as_secs_f64() * 1e3, cut: part.len() < text.text.len() }
 }
 
 /// What was measured is for the reader to say: a length has the name that the sentence about it gives.
@@ -299,9 +294,11 @@ fn against(
         return Some(Against::Finding(id.clone()));
     }
     let spans = |m: &&Mention| issue.spans.iter().any(|s| s[0] < m.span.end && m.span.start < s[1]);
-    let mention = report.mentions.iter().find(spans).or_else(|| {
-        report.mentions.iter().find(|m| piece.span.contains(&m.span.start) && m.is_current())
-    })?;
+    let mention = report
+        .mentions
+        .iter()
+        .find(spans)
+        .or_else(|| report.mentions.iter().find(|m| piece.span.contains(&m.span.start) && m.is_current()))?;
     let same = |f: &&Finding| f.term.as_deref().is_some_and(|term| term.eq_ignore_ascii_case(&mention.entry.name));
     facts.known_findings().iter().find(same).and_then(|f| f.id.clone()).map(Against::Finding)
 }
@@ -334,7 +331,8 @@ fn told(text: &CheckText, report: &Report<'_>, facts: &FindingsFile) -> Vec<Find
             ..Finding::default()
         };
         let lower = sentence.to_lowercase();
-        let word = ["part-solid", "subsolid", "ground-glass", "nonsolid", "solid"].into_iter().find(|w| lower.contains(w));
+        let word =
+            ["part-solid", "subsolid", "ground-glass", "nonsolid", "solid"].into_iter().find(|w| lower.contains(w));
         if let Some(word) = word {
             finding.attributes.get_or_insert_default().insert("composition".into(), word.into());
         }
@@ -403,7 +401,8 @@ mod tests {
 
     #[test]
     fn what_the_text_alone_tells_is_advised_on_with_its_source() {
-        let typing = Typing { at: Anchor::NewLine(1), text: "Solid pulmonary nodule in the right upper lobe, 7 mm.".into() };
+        let typing =
+            Typing { at: Anchor::NewLine(1), text: "Solid pulmonary nodule in the right upper lobe, 7 mm.".into() };
         let document = ReportDocument::with_sections(["Technique", "Findings", "Impression"]);
         let found = checked(CheckText::of(&document, Some(&typing)));
         let advice = found.advice.iter().find(|a| a.source.short.contains("Fleischner")).expect("advice");

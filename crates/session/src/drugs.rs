@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use lightbox_report::drug::dose;
 pub use lightbox_report::drug::recall::Recall;
-pub use lightbox_report::drug::{Drug, Library, Rule, Topic};
 use lightbox_report::drug::{Context, recall};
+pub use lightbox_report::drug::{Drug, Library, Rule, Topic};
 use serde::{Deserialize, Serialize};
 
 /// The project's own rules.
@@ -149,7 +149,13 @@ mod tests {
 
     #[test]
     fn the_formula_follows_the_age_and_the_unit() {
-        let adult = Numbers { creatinine: Some(88.42), micromol: true, age: Some(50.0), female: Some(true), ..Numbers::default() };
+        let adult = Numbers {
+            creatinine: Some(88.42),
+            micromol: true,
+            age: Some(50.0),
+            female: Some(true),
+            ..Numbers::default()
+        };
         let (egfr, formula) = adult.egfr().unwrap();
         assert_eq!(formula, "CKD-EPI 2021");
         let in_mg = Numbers { creatinine: Some(1.0), micromol: false, ..adult };

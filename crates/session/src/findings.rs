@@ -26,6 +26,8 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
         return FindingsFile::default();
     };
     let some = |t: &str| (!t.is_empty()).then(|| t.to_owned());
+    let stacks = || study.stacks.iter().filter_map(|id| s.library.stack(*id));
+    let instances = || stacks().flat_map(|e| &e.info.frames).filter_map(|f| u64::try_from(f.instance_number?).ok());
     let exam = Exam {
         modality: some(&open.series.modality),
         body_part: some(&open.series.body_part),
@@ -37,8 +39,11 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
         },
         contrast: (!open.series.contrast.is_empty()).then_some(true),
         date: some(&study.date),
-        series: Some(study.stacks.len() as u64),
-        images: Some(study.stacks.iter().filter_map(|id| s.library.stack(*id)).map(|e| e.frames() as u64).sum()),
+        // Numbers need not begin at 1 nor be without gaps: the greatest one is what a text may name.
+        series: Some(
+            stacks().filter_map(|e| u64::try_from(e.series.number?).ok()).fold(study.stacks.len() as u64, u64::max),
+        ),
+        images: Some(instances().fold(stacks().map(|e| e.frames() as u64).sum(), u64::max)),
         ..Exam::default()
     };
     let patient = Patient { sex: some(&study.patient.sex), age: study.patient.age_years, ..Patient::default() };
@@ -52,7 +57,13 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
     }
     let priors = priors(s, study, &open.series.modality);
     let priors = (!priors.is_empty()).then_some(priors);
-    FindingsFile { exam: Some(exam), patient: Some(patient), priors, findings: Some(findings), ..FindingsFile::default() }
+    FindingsFile {
+        exam: Some(exam),
+        patient: Some(patient),
+        priors,
+        findings: Some(findings),
+        ..FindingsFile::default()
+    }
 }
 
 /// What a check compares beyond a draft: the reader's decisions, and who the patient is, which must not stand in a text.

@@ -17,7 +17,6 @@ pub mod export;
 pub mod findings;
 pub mod folders;
 mod gesture;
-mod picture;
 pub mod ground;
 pub mod ids;
 pub mod jobs;
@@ -26,6 +25,7 @@ pub mod library;
 #[cfg(test)]
 mod made_up;
 pub mod models;
+mod picture;
 pub mod problem;
 pub mod results;
 mod session;
@@ -45,7 +45,6 @@ pub use library::{Library, LoadState, OpenStack, OpenStudy};
 /// The types of headers and of models that are part of the state.
 pub use lightbox_dicom::{FrameRef, Patient, Series, Skipped, Source, Stack, Study, StudyIndex, Warning, WarningKind};
 pub use lightbox_model::card;
-pub use picture::picture;
 /// The rules of the checks.
 pub use lightbox_report::check;
 /// The types of the report that are part of the state.
@@ -59,4 +58,5 @@ pub use lightbox_report::sign;
 /// The names of the report's templates.
 pub use lightbox_report::template as report_template;
 pub use models::models_in;
+pub use picture::picture;
 pub use session::{JobInfo, JobKind, ReportState, Session};

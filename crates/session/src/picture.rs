@@ -51,7 +51,11 @@ const LEAST_CORRELATION: f64 = 0.5;
 /// straight line that takes what went into the network back to the frame; where that line does not fit, by their spread,
 /// which is told.
 #[must_use]
-pub(crate) fn restored(made: &lightbox_model::Restored, frame: &Frame, inverted: bool) -> Option<(Restored, Option<String>)> {
+pub(crate) fn restored(
+    made: &lightbox_model::Restored,
+    frame: &Frame,
+    inverted: bool,
+) -> Option<(Restored, Option<String>)> {
     let fed = made.source.as_ref()?;
     let (columns, rows) = (frame.columns(), frame.rows());
     let original = frame.values_as_seen(inverted);
@@ -63,7 +67,8 @@ pub(crate) fn restored(made: &lightbox_model::Restored, frame: &Frame, inverted:
         placed.offset[axis] *= more;
     }
     let n = made.planes.len().max(1) as f32;
-    let grey: Vec<f32> = (0..made.columns * made.rows).map(|i| made.planes.iter().map(|p| p[i]).sum::<f32>() / n).collect();
+    let grey: Vec<f32> =
+        (0..made.columns * made.rows).map(|i| made.planes.iter().map(|p| p[i]).sum::<f32>() / n).collect();
     let out = placed.plane_from_input(&grey, [made.columns, made.rows], columns, rows, f32::NAN);
     let input = fed.placed.plane_from_input(&fed.plane, [fed.columns, fed.rows], columns, rows, f32::NAN);
     let (slope, offset, note) = match line(&input, &original) {
@@ -81,7 +86,8 @@ pub(crate) fn restored(made: &lightbox_model::Restored, frame: &Frame, inverted:
         _ => v,
     };
     let range = frame.range().unwrap_or((0.0, 0.0));
-    let values: Vec<f32> = out.iter().map(|v| (v * slope + offset).clamp(range.0.min(range.1), range.1.max(range.0))).collect();
+    let values: Vec<f32> =
+        out.iter().map(|v| (v * slope + offset).clamp(range.0.min(range.1), range.1.max(range.0))).collect();
     let residual: Vec<f32> = original.iter().zip(&values).map(|(a, b)| a - b).collect();
     let known = || residual.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v));
     let count = known().count().max(1) as f64;
@@ -105,7 +111,8 @@ pub(crate) fn restored(made: &lightbox_model::Restored, frame: &Frame, inverted:
 
 /// `y = slope * x + offset` by least squares; `None` where the two hardly agree.
 fn line(x: &[f32], y: &[f32]) -> Option<(f32, f32)> {
-    let pairs = || x.iter().zip(y).filter(|(a, b)| a.is_finite() && b.is_finite()).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+    let pairs =
+        || x.iter().zip(y).filter(|(a, b)| a.is_finite() && b.is_finite()).map(|(a, b)| (f64::from(*a), f64::from(*b)));
     let n = pairs().count() as f64;
     if n < 2.0 {
         return None;

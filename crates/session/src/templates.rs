@@ -15,19 +15,25 @@ pub struct OwnTemplate {
 }
 
 impl OwnTemplate {
-    /// From a page; its identifier is its id, else its title.
+    /// From a page; its identifier is its id, else its title; one without either is called as its file.
     #[must_use]
-    pub fn new(page: Template) -> Self {
+    pub fn new(mut page: Template, file: &str) -> Self {
+        if page.title.is_empty() {
+            let name = if page.identifier.is_empty() { file } else { &page.identifier };
+            page.title = name.to_owned();
+        }
         let id = if page.identifier.is_empty() { page.title.clone() } else { page.identifier.clone() };
-        let label = if page.title.is_empty() { id.clone() } else { page.title.clone() };
-        Self { id: if id.is_empty() { "imported".to_owned() } else { id }, label, page }
+        Self { id, label: page.title.clone(), page }
     }
 
     /// Headings and the sentences under each, with `[name]` where a field is to be filled.
     #[must_use]
     pub fn sentences(&self) -> Vec<(String, Vec<String>)> {
         let section = |section: &Section| {
-            let alone = Template { sections: vec![Section { name: String::new(), content: section.content.clone() }], ..Template::default() };
+            let alone = Template {
+                sections: vec![Section { name: String::new(), content: section.content.clone() }],
+                ..Template::default()
+            };
             (section.name.clone(), split(&alone.to_text()))
         };
         self.page.sections.iter().map(section).collect()
@@ -42,7 +48,8 @@ fn split(text: &str) -> Vec<String> {
         while !rest.is_empty() {
             let end = rest.match_indices(['.', '!', '?']).map(|(at, _)| at + 1).find(|at| {
                 let mut after = rest[*at..].chars();
-                after.next().is_some_and(char::is_whitespace) && after.find(|c| !c.is_whitespace()).is_some_and(|c| !c.is_lowercase())
+                after.next().is_some_and(char::is_whitespace)
+                    && after.find(|c| !c.is_whitespace()).is_some_and(|c| !c.is_lowercase())
             });
             let (sentence, more) = rest.split_at(end.unwrap_or(rest.len()));
             out.push(sentence.trim().to_owned());
@@ -83,7 +90,7 @@ mod tests {
              e.g. large.</p></section>",
         )
         .unwrap();
-        let own = OwnTemplate::new(page);
+        let own = OwnTemplate::new(page, "mine");
         assert_eq!(
             own.sentences(),
             [("Findings".to_owned(), vec!["Lungs are clear.".to_owned(), "Heart [size] mm, e.g. large.".to_owned()])]
@@ -97,6 +104,9 @@ mod tests {
         document.push(0, "Emphysema.", vec![], vec![], lightbox_report::SentenceState::Proposed).unwrap();
         let page = page_of(&document, "My chest", "2026-11-25");
         let back = lightbox_report::mrrt::read(&page.to_html()).unwrap();
-        assert_eq!(OwnTemplate::new(back).sentences(), [("Findings".to_owned(), vec!["Lungs < clear.".to_owned()])]);
+        assert_eq!(
+            OwnTemplate::new(back, "mine").sentences(),
+            [("Findings".to_owned(), vec!["Lungs < clear.".to_owned()])]
+        );
     }
 }

@@ -65,7 +65,14 @@ fn sign_sheet(ui: &mut Ui, s: &Session, report: &ReportState, out: &mut Vec<Comm
         hair(ui, 0.0);
         ui.add_space(8.0);
         if report.amending {
-            field(ui, t, "Corrected", "What was corrected", "What was corrected, in a few words", &mut typed.correction);
+            field(
+                ui,
+                t,
+                "Corrected",
+                "What was corrected",
+                "What was corrected, in a few words",
+                &mut typed.correction,
+            );
             ui.add_space(4.0);
         }
         if field(ui, t, "Reader", "Reader's name", "Your name, as it stands under the report", &mut reader) {
@@ -115,10 +122,13 @@ fn objection(report: &ReportState, reader: &str, typed: &Typed) -> String {
 fn field(ui: &mut Ui, t: &Tokens, label: &str, name: &str, hint: &str, text: &mut String) -> bool {
     line(ui, size::CONTROL, |ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(72.0, size::LINE[TABLE]), egui::Sense::hover());
-        let galley = crate::widgets::line_text(ui, label, crate::fonts::font(size::TEXT[TABLE], Weight::Regular), t.t3, 72.0);
+        let galley =
+            crate::widgets::line_text(ui, label, crate::fonts::font(size::TEXT[TABLE], Weight::Regular), t.t3, 72.0);
         crate::widgets::paint_text(ui.painter(), galley, rect, egui::Align2::LEFT_CENTER);
         let hint = egui::RichText::new(hint).color(t.t3);
-        let field = ui.add(TextEdit::singleline(text).hint_text(hint).desired_width(ui.available_width()));
+        let ground = egui::Frame::new().fill(t.bg3).corner_radius(size::RADIUS).inner_margin(egui::vec2(8.0, 4.0));
+        let field =
+            ui.add(TextEdit::singleline(text).frame(ground).hint_text(hint).desired_width(ui.available_width() - 16.0));
         ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));
         field.changed()
     })
@@ -136,7 +146,8 @@ fn overrides(ui: &mut Ui, report: &ReportState, typed: &mut Typed, out: &mut Vec
     for objection in errors {
         ui.add_space(4.0);
         let lead = format!("{}. ", objection.issue.rule.about());
-        let parts = [(lead.as_str(), Weight::SemiBold, t.err), (objection.issue.message.as_str(), Weight::Regular, t.t1)];
+        let parts =
+            [(lead.as_str(), Weight::SemiBold, t.err), (objection.issue.message.as_str(), Weight::Regular, t.t1)];
         rich(ui, &parts, TABLE);
         let key = objection.key();
         let kept = report.reason(objection).unwrap_or_default().to_owned();
@@ -144,7 +155,9 @@ fn overrides(ui: &mut Ui, report: &ReportState, typed: &mut Typed, out: &mut Vec
         ui.push_id((format!("{:?}", key.0), &key.1), |ui| {
             field(ui, t, "Keep, since", "Reason to keep it", "A reason; it goes into the audit log", text);
         });
-        if *text != kept && !ui.memory(|m| m.focused().is_some()) || *text != kept && ui.input(|i| i.key_pressed(Key::Enter)) {
+        if *text != kept && !ui.memory(|m| m.focused().is_some())
+            || *text != kept && ui.input(|i| i.key_pressed(Key::Enter))
+        {
             out.push(Command::Keep { rule: format!("{:?}", key.0), message: key.1, reason: text.clone() });
         }
     }

@@ -212,7 +212,8 @@ impl Browser {
                 for (name, is_folder) in rows {
                     let icon = if is_folder { icons::FOLDER_SIMPLE } else { icons::FILE_TEXT };
                     let mut row = Row::new(name).dense().inset().icon(icon);
-                    let gives = !is_folder && matches!(self.request, DialogRequest::OpenFolder | DialogRequest::KnowledgeFolder);
+                    let gives = !is_folder
+                        && matches!(self.request, DialogRequest::OpenFolder | DialogRequest::KnowledgeFolder);
                     if gives {
                         row = row.muted(true);
                     }

@@ -52,7 +52,7 @@ fn machine(ui: &mut Ui, cx: &Cx<'_>) {
         (cx.session.workspace.panel, cx.session.report().checks.took_ms.filter(|_| !cx.room.find_is_icon))
     {
         let rules = lightbox_session::check::Rule::ALL.len();
-        status_item(ui, None, &format!("Report: {rules} checks, {:.3} s", ms / 1000.0), false);
+        status_item(ui, None, &format!("Report: {rules} checks, {ms:.1} ms"), false);
     }
 }
 

@@ -47,9 +47,17 @@ impl Spot {
 }
 
 /// A click on a box picks it; beside the report, a click on a box or a mask goes to its sentence.
-pub(super) fn pick(cx: &Cx<'_>, place: &Placement, open: &OpenStack, view: &ViewState, response: &Response, out: &mut Out) {
+pub(super) fn pick(
+    cx: &Cx<'_>,
+    place: &Placement,
+    open: &OpenStack,
+    view: &ViewState,
+    response: &Response,
+    out: &mut Out,
+) {
     let s = cx.session;
-    let busy = interact::paints(s.workspace.tool) || matches!(s.workspace.tool, Tool::Length | Tool::Angle | Tool::Ellipse);
+    let busy =
+        interact::paints(s.workspace.tool) || matches!(s.workspace.tool, Tool::Length | Tool::Angle | Tool::Ellipse);
     let Some(p) = response.interact_pointer_pos().filter(|_| response.clicked() && !busy) else { return };
     let Some(document) = s.document(open.id) else { return };
     let frame = open.plane_stack(view.plane).stored_slice(view.index);

@@ -8,8 +8,8 @@ use lightbox_session::annotation::read_on;
 use lightbox_session::workspace::{LayerShow, TextLevel};
 use lightbox_session::{LoadState, OpenStack, WarningKind};
 
-use super::place::Placement;
 use super::marks::{Spot, boxes_of, head, pick};
+use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, boxes, crosshair, masks, scale_bar, text};
@@ -194,7 +194,8 @@ fn measurements(
                 },
             );
             if let Some(at) = annotations::on_plane(place, &shown.points, step) {
-                let selected = cx.ui.selected == Some((open.id, annotation.id)) || spot.annotations.contains(&annotation.id);
+                let selected =
+                    cx.ui.selected == Some((open.id, annotation.id)) || spot.annotations.contains(&annotation.id);
                 // Kept while nothing changes; while it is moved, from the pixels on the screen: nothing is cut anew.
                 let here = (shown.plane, shown.index) == (view.plane, view.index);
                 let reading = match (moved.is_some(), here) {
@@ -278,13 +279,7 @@ fn nothing(ui: &mut Ui, rect: Rect, slot: usize, out: &mut Out) -> Response {
 }
 
 /// What the image is worth, and where in the stack it is.
-fn trust(
-    cx: &Cx<'_>,
-    slot: usize,
-    open: &OpenStack,
-    planes: &PlaneStack,
-    index: usize,
-) -> (Vec<Statement>, String) {
+fn trust(cx: &Cx<'_>, slot: usize, open: &OpenStack, planes: &PlaneStack, index: usize) -> (Vec<Statement>, String) {
     let mut items = pixels_of(open, planes, index);
     match layer_of(cx.session, slot).map(|(layer, _)| layer.show) {
         Some(LayerShow::Blend(part)) if part > 0.0 => {

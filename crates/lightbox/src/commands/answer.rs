@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lightbox_core::{Frame, Rescale, Samples, Volume};
-use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::Stack;
+use lightbox_dicom::seg::{self, SegReference};
 use lightbox_model::{Found, Model, Picture, Restored, RunCx};
 use serde_json::{Value, json};
 

@@ -110,6 +110,10 @@ fn look_at(s: &mut Session, ground: &Ground, bring: bool) -> Vec<Effect> {
         let slot = s.workspace.active;
         effects.extend(view::show(s, Some(slot), ground.stack, Some(ground.plane)));
         effects.extend(view::scroll_to(s, Some(slot), ground.index));
+        return effects;
+    }
+    if bring && !views.contains(&s.workspace.active) {
+        effects.extend(view::activate(s, views[0]));
     }
     for slot in views {
         if s.workspace.views[slot].index != ground.index {

@@ -197,9 +197,10 @@ pub(super) fn bring_back(s: &mut Session, study: &str, work: ReportWork) {
     report.unsaved += work.unsaved;
     if work.signed.versions().len() > report.signed.versions().len() {
         report.signed = work.signed;
-    } else if report.signed.current().is_some() {
-        report.amending = true;
     }
+    // Words that are not those of the signed version are a correction of it.
+    let text = report.document.to_text();
+    report.amending = report.signed.current().is_some_and(|version| version.text != text);
     report.checks.stale = true;
 }
 

@@ -134,7 +134,8 @@ fn new_boxes(document: &mut Document, result: &InferResult, dims: [usize; 3]) ->
         }
     }
     let replaced = |b: &&BoxMark| b.model == result.model && b.state == MarkState::Proposed && result.covers(b.frame);
-    let before = if result.boxes.is_empty() { Vec::new() } else { document.boxes.iter().filter(replaced).cloned().collect() };
+    let before =
+        if result.boxes.is_empty() { Vec::new() } else { document.boxes.iter().filter(replaced).cloned().collect() };
     (before, after)
 }
 

@@ -53,7 +53,11 @@ pub(super) fn sign(s: &mut Session, reason: Option<String>) -> Vec<Effect> {
     s.problems.retain(|p| p.place != ProblemPlace::Report);
     let mut effects = note(s, &study);
     let kept = Box::new(KeptReport { document, signed });
-    effects.push(s.start_job(JobKind::Signed, "Keeping the signed report", JobSpec::KeepSigned { study, report: kept, audit }));
+    effects.push(s.start_job(
+        JobKind::Signed,
+        "Keeping the signed report",
+        JobSpec::KeepSigned { study, report: kept, audit },
+    ));
     effects
 }
 
@@ -86,7 +90,8 @@ pub(super) fn found(s: &mut Session, found: Vec<(String, KeptReport)>) -> Vec<Ef
             report.document.renumber(first);
         } else {
             // Work of the journal is a correction of what was signed.
-            report.amending = true;
+            let text = report.document.to_text();
+            report.amending = report.signed.current().is_some_and(|version| version.text != text);
         }
         report.checks.stale = true;
     }

@@ -36,7 +36,9 @@ pub(super) fn set(s: &mut Session, id: &str) -> Vec<Effect> {
     if let Some(built_in) = built_in.filter(|_| own.is_none()) {
         for section in report.document.sections.iter_mut().filter(|x| x.title == FINDINGS) {
             // A finding's words name its organ.
-            section.sentences.sort_by_key(|x| built_in.rank(&Finding { term: Some(x.text.clone()), ..Finding::default() }));
+            section
+                .sentences
+                .sort_by_key(|x| built_in.rank(&Finding { term: Some(x.text.clone()), ..Finding::default() }));
         }
     }
     if let Some(own) = own {

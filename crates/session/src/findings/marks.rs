@@ -61,7 +61,8 @@ pub(super) fn boxes(s: &Session, open: &OpenStack) -> Vec<Finding> {
     let known = open.calibration() != Calibration::None;
     let of_box = |mark: &BoxMark| {
         let [x0, y0, x1, y1] = mark.rect_px.map(f64::from);
-        let centre = open.geometry().to_patient(VoxelPos::new((x0 + x1 - 1.0) / 2.0, (y0 + y1 - 1.0) / 2.0, mark.frame as f64));
+        let centre =
+            open.geometry().to_patient(VoxelPos::new((x0 + x1 - 1.0) / 2.0, (y0 + y1 - 1.0) / 2.0, mark.frame as f64));
         let mut size = vec![((x1 - x0) * column_mm).round(), ((y1 - y0) * row_mm).round()];
         size.sort_by(|a, b| b.total_cmp(a));
         let mut attributes = Map::new();

@@ -228,7 +228,12 @@ mod tests {
     fn what_is_left_replays_to_the_same_work() {
         let mut all = records();
         let document = ReportDocument::with_sections(["Findings"]);
-        all.push(Record::Report { study: "1.2".into(), document: Box::new(document), changes: 3, signed: Signed::default() });
+        all.push(Record::Report {
+            study: "1.2".into(),
+            document: Box::new(document),
+            changes: 3,
+            signed: Signed::default(),
+        });
         let whole = Recovery::replay(all);
         assert_eq!(whole.gestures, 5);
         assert_eq!(Recovery::replay(whole.left()), whole);

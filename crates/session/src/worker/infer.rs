@@ -106,7 +106,8 @@ impl Frames<'_> {
         let cancelled = || cx.is_cancelled();
         let (done, count) = (n as f32, spec.count.max(1) as f32);
         let progress = |fraction: f32, what: &str| {
-            let detail = if spec.count > 1 { format!("image {} of {}", n + 1, spec.count) } else { what.to_lowercase() };
+            let detail =
+                if spec.count > 1 { format!("image {} of {}", n + 1, spec.count) } else { what.to_lowercase() };
             cx.progress(Some((done + fraction) / count), detail);
         };
         let run = RunCx { cancelled: &cancelled, progress: &progress };

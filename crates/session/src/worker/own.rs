@@ -72,13 +72,17 @@ pub(super) fn read(cx: &JobCx) -> Result<(), End> {
     let kept = &cx.places.kept;
     let mut own = Own::default();
     let mut pages: Vec<PathBuf> = fs::read_dir(templates_in(kept))
-        .map(|entries| entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "html")).collect())
+        .map(|entries| {
+            entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "html")).collect()
+        })
         .unwrap_or_default();
     pages.sort();
     for path in pages {
-        let page = fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|t| mrrt::read(&t).map_err(|e| e.to_string()));
+        let page = fs::read_to_string(&path)
+            .map_err(|e| e.to_string())
+            .and_then(|t| mrrt::read(&t).map_err(|e| e.to_string()));
         match page {
-            Ok(page) => own.templates.push(OwnTemplate::new(page)),
+            Ok(page) => own.templates.push(OwnTemplate::new(page, &stem(&path))),
             Err(e) => own.notes.push(format!("A kept template is left out: {e}")),
         }
     }
@@ -100,7 +104,7 @@ fn keep(path: &Path, content: &[u8]) -> Result<(), End> {
 pub(super) fn import_template(cx: &JobCx, path: &Path) -> Result<(), End> {
     let text = text_of(path)?;
     let page = mrrt::read(&text).map_err(|e| End::Failed(capital(&e.to_string())))?;
-    let own = OwnTemplate::new(page);
+    let own = OwnTemplate::new(page, &stem(path));
     let name = format!("{}.html", &sha256(own.id.as_bytes())[..16]);
     // What is kept is what was understood: no script of the page comes with it.
     keep(&templates_in(&cx.places.kept).join(name), own.page.to_html().as_bytes())?;
@@ -135,8 +139,9 @@ pub(super) fn find_signed(cx: &JobCx, studies: Vec<String>) -> Result<(), End> {
     let mut found = Vec::new();
     for study in studies {
         let Ok(bytes) = fs::read(signed_file(&cx.places.kept, &study)) else { continue };
-        let kept: KeptReport = serde_json::from_slice(&bytes)
-            .map_err(|_| End::Failed("A signed report of an open study is damaged on the disk and is not shown.".into()))?;
+        let kept: KeptReport = serde_json::from_slice(&bytes).map_err(|_| {
+            End::Failed("A signed report of an open study is damaged on the disk and is not shown.".into())
+        })?;
         found.push((study, kept));
     }
     if !found.is_empty() {
@@ -155,6 +160,11 @@ pub(super) fn keep_signed(cx: &JobCx, study: String, report: &KeptReport, audit:
     appended.map_err(|e| End::Failed(write_failure(&e)))?;
     cx.send(EventKind::SignedKept(study));
     Ok(())
+}
+
+/// The name of a file without its ending.
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn capital(text: &str) -> String {

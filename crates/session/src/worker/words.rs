@@ -41,9 +41,9 @@ pub(super) fn export(cx: &JobCx, spec: ExportSpec) -> Result<(), End> {
     if spec.form.is_dicom() {
         // Beside its place first: what was there stays whole until the new file is.
         let part = spec.path.with_extension(format!("{}.part", std::process::id()));
-        let written = export::write_dicom(&spec, &part).map_err(End::Failed).and_then(|()| {
-            std::fs::rename(&part, &spec.path).map_err(|e| End::Failed(write_failure(&e)))
-        });
+        let written = export::write_dicom(&spec, &part)
+            .map_err(End::Failed)
+            .and_then(|()| std::fs::rename(&part, &spec.path).map_err(|e| End::Failed(write_failure(&e))));
         if written.is_err() {
             std::fs::remove_file(&part).ok();
         }

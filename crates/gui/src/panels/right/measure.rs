@@ -83,7 +83,11 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, annotation: &A
         if ui.add(IconButton::new(icons::TRASH, &name).compact()).clicked() {
             out.command(Command::DeleteAnnotation { stack: open.id, id: annotation.id });
         }
-        if said && ui.add(IconButton::new(icons::FILE_TEXT, &format!("Show the sentence about {number}")).compact()).clicked() {
+        if said
+            && ui
+                .add(IconButton::new(icons::FILE_TEXT, &format!("Show the sentence about {number}")).compact())
+                .clicked()
+        {
             out.command(Command::ShowSentenceOf { stack: open.id, thing });
         }
     });

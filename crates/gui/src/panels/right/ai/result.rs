@@ -56,7 +56,8 @@ fn classes(ui: &mut Ui, cx: &Cx<'_>, model: &ModelInfo, scores: &[ClassScore]) {
     if order.len() > MOST {
         words(ui, &format!("and {} more, all less probable", order.len() - MOST), NOTE, Weight::Regular, cx.tokens.t3);
     }
-    let calibrated = model.card.notes.get("calibration").map(String::as_str).unwrap_or("Not calibrated: a score, not a chance.");
+    let calibrated =
+        model.card.notes.get("calibration").map(String::as_str).unwrap_or("Not calibrated: a score, not a chance.");
     paragraph(ui, &format!("{calibrated} Tick: threshold on the card."), NOTE, cx.tokens.t3);
     ui.add_space(8.0);
 }
@@ -125,7 +126,8 @@ fn box_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, mark: &Box
     let (number, score) = (mark.id.to_string(), format!("{:.2}", mark.score));
     let chosen = cx.ui.chosen_box == Some((open.id, mark.id));
     let rejected = mark.state == MarkState::Rejected;
-    let row = Row::new(&mark.label).note(&score).subtitle(size.trim_end()).number(&number).selected(chosen).muted(rejected);
+    let row =
+        Row::new(&mark.label).note(&score).subtitle(size.trim_end()).number(&number).selected(chosen).muted(rejected);
     let decide = |state| Command::DecideBox { stack: open.id, id: mark.id, state };
     let row = row.show_with(ui, |ui| match mark.state {
         MarkState::Proposed => {
@@ -154,7 +156,8 @@ fn box_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, mark: &Box
 fn image(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, result: &InferResult, made: &Restored) {
     let s = cx.session;
     let layer = s.workspace.active_view().layer.filter(|l| l.result == result.id);
-    let comparing = s.workspace.layout == Layout::OneByThree && s.workspace.views.iter().take(3).any(|v| v.layer.is_some());
+    let comparing =
+        s.workspace.layout == Layout::OneByThree && s.workspace.views.iter().take(3).any(|v| v.layer.is_some());
     caption(ui, "RESTORED IMAGE");
     ui.add_space(4.0);
     let names = ["Original", "Blend", "Difference", "Side by side"];
@@ -180,7 +183,10 @@ fn image(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, result: &InferResult, made: &R
         ui.add_space(4.0);
         let mut blend = f64::from(part) * 100.0;
         let text = format!("{blend:.0} %");
-        if ui.add(Slider::new("Blend", &mut blend, 0.0, 100.0).step(1.0).label("Blend", 40.0).text(&text, 40.0)).changed() {
+        if ui
+            .add(Slider::new("Blend", &mut blend, 0.0, 100.0).step(1.0).label("Blend", 40.0).text(&text, 40.0))
+            .changed()
+        {
             let layer = Some(Layer { result: result.id, show: LayerShow::Blend(blend as f32 / 100.0) });
             out.command(Command::SetLayer { slot: None, layer });
         }

@@ -28,9 +28,10 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, advice: &A
     let t = cx.tokens;
     let lead = format!("{}: {}.", advice.source.short, advice.result);
     let text = sentence(&advice.advice);
-    let taken = report.document.sentences().any(|x| {
-        x.sources.iter().any(|c| c.label.starts_with(advice.source.short)) && x.text.contains(&advice.result)
-    });
+    let taken = report
+        .document
+        .sentences()
+        .any(|x| x.sources.iter().any(|c| c.label.starts_with(advice.source.short)) && x.text.contains(&advice.result));
     Card::new(Tone::Plain, &lead, &text).icon(icons::BOOK_OPEN).show_with(ui, |ui| {
         let reason = if taken { "it stands in the report" } else { "" };
         let line = "As a sentence with its source; it can be changed.";

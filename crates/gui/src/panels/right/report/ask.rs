@@ -70,7 +70,10 @@ fn answers(ui: &mut Ui, cx: &Cx<'_>) {
     rich(ui, &[(found.question.as_str(), Weight::SemiBold, t.t1)], BODY);
     ui.add_space(4.0);
     if found.answers.is_empty() {
-        let text = format!("None of the {} passages at hand answers that; without a source there is no answer.", found.passages);
+        let text = format!(
+            "None of the {} passages at hand answers that; without a source there is no answer.",
+            found.passages
+        );
         paragraph(ui, &text, TABLE, t.t2);
     }
     for (n, answer) in found.answers.iter().enumerate() {
@@ -111,7 +114,8 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, answer: &Answer) {
             None => {}
         }
     });
-    let rest: Vec<&str> = [answer.url.as_str(), answer.licence.as_str()].into_iter().filter(|p| !p.is_empty()).collect();
+    let rest: Vec<&str> =
+        [answer.url.as_str(), answer.licence.as_str()].into_iter().filter(|p| !p.is_empty()).collect();
     if !rest.is_empty() {
         ui.add_space(2.0);
         paragraph(ui, &rest.join(" · "), NOTE, t.t3);

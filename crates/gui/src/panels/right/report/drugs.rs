@@ -80,11 +80,7 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, drug: &Drug) {
     paragraph(ui, &drug.note, TABLE, t.t2);
     if !drug.dose.is_empty() {
         ui.add_space(4.0);
-        rich(
-            ui,
-            &[("Usual adult dose: ", Weight::Regular, t.t3), (drug.dose.as_str(), Weight::Regular, t.t1)],
-            TABLE,
-        );
+        rich(ui, &[("Usual adult dose: ", Weight::Regular, t.t3), (drug.dose.as_str(), Weight::Regular, t.t1)], TABLE);
     }
     for recall in drugs.recalls_of(drug) {
         ui.add_space(8.0);
@@ -94,7 +90,9 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, drug: &Drug) {
     }
     ui.add_space(8.0);
     let known = match drugs.numbers.egfr() {
-        Some((egfr, formula)) => format!("For an eGFR of {egfr:.0} mL/min/1.73 m² ({formula}); rules that do not hold are left out."),
+        Some((egfr, formula)) => {
+            format!("For an eGFR of {egfr:.0} mL/min/1.73 m² ({formula}); rules that do not hold are left out.")
+        }
         None => "The eGFR is not known: no rule is left out.".to_owned(),
     };
     paragraph(ui, &known, NOTE, t.t3);
@@ -190,7 +188,13 @@ fn calculators(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     });
     ui.add_space(4.0);
     let egfr = n.egfr();
-    result(ui, cx, "eGFR", egfr.map(|(v, _)| format!("{v:.0} mL/min/1.73 m²")), egfr.map_or("needs creatinine, age, sex", |(_, f)| f));
+    result(
+        ui,
+        cx,
+        "eGFR",
+        egfr.map(|(v, _)| format!("{v:.0} mL/min/1.73 m²")),
+        egfr.map_or("needs creatinine, age, sex", |(_, f)| f),
+    );
     result(ui, cx, "Body surface", n.surface_m2().map(|v| format!("{v:.2} m²")), "Mosteller 1987");
     ui.add_space(8.0);
     caption(ui, "DOSES");
@@ -229,7 +233,7 @@ fn with_header(cx: &Cx<'_>, n: Numbers) -> Numbers {
 
 /// A field for a number that may be unknown.
 fn number(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f64>) {
-    field(ui, cx, name, unit, value, "unknown");
+    field(ui, cx, name, unit, value, "?");
 }
 
 /// The same for one that has a usual value.
@@ -239,9 +243,10 @@ fn usual(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f6
 
 fn field(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f64>, hint: &str) {
     let t = cx.tokens;
-    let label = name.strip_suffix(" concentration").or_else(|| name.strip_suffix(" dose")).map_or(name, |_| {
-        if name.ends_with("dose") { name } else { "of" }
-    });
+    let label = name
+        .strip_suffix(" concentration")
+        .or_else(|| name.strip_suffix(" dose"))
+        .map_or(name, |_| if name.ends_with("dose") { name } else { "of" });
     words(ui, label, TABLE, Weight::Regular, t.t2);
     let id = Id::unique(("number of the patient", name));
     let typed = ui.data(|data| data.get_temp::<String>(id));
@@ -251,7 +256,7 @@ fn field(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f6
             .id(id.with("field"))
             .hint_text(egui::RichText::new(hint).color(t.t3))
             .font(crate::fonts::table_style())
-            .desired_width(44.0),
+            .desired_width(56.0),
     );
     ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));
     words(ui, unit, NOTE, Weight::Regular, t.t3);

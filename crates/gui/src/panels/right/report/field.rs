@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Align, Align2, Color32, Frame, Galley, Id, Response, Stroke, TextBuffer, TextEdit, Ui, vec2};
+use egui::text::{CCursor, LayoutJob, TextFormat, TextWrapping};
+use egui::{Align, Align2, Color32, Frame, Galley, Id, Pos2, Rect, Response, TextBuffer, TextEdit, Ui, pos2, vec2};
 use lightbox_session::ReportState;
 use lightbox_session::check::Severity;
 use lightbox_session::checks::Anchor;
@@ -20,6 +20,8 @@ pub(super) struct Mark {
     severity: Severity,
     /// The reader keeps it.
     kept: bool,
+    /// It stands at the first of the words that were compared.
+    first: bool,
     lead: String,
     why: String,
 }
@@ -28,12 +30,13 @@ pub(super) struct Mark {
 pub(super) fn marks(report: &ReportState, anchor: Anchor, text: &str) -> Vec<Mark> {
     let mut out = Vec::new();
     for objection in &report.checks.objections {
-        for (_, span) in objection.places.iter().filter(|(at, _)| *at == anchor) {
+        for (n, (_, span)) in objection.places.iter().enumerate().filter(|(_, (at, _))| *at == anchor) {
             if text.get(span[0]..span[1]).is_some() {
                 out.push(Mark {
                     span: *span,
                     severity: objection.issue.severity,
                     kept: report.reason(objection).is_some(),
+                    first: n == 0,
                     lead: format!("{}. ", objection.issue.rule.about()),
                     why: objection.issue.message.clone(),
                 });
@@ -83,6 +86,7 @@ pub(super) fn show(
         .show(ui);
     ui.spacing_mut().interact_size.y = control;
     let response = output.response.response;
+    underline(ui, &output.galley, output.galley_pos, text, marks);
     if blank && !hint.is_empty() {
         let words = line_text(ui, hint, font(size::TEXT[2], Weight::Regular), t.t3, response.rect.width());
         paint_text(ui.painter(), words, response.rect, Align2::LEFT_CENTER);
@@ -99,7 +103,34 @@ pub(super) fn show(
     })
 }
 
-/// The words in pieces: underlined by severity, on the ground of an error where it is one.
+/// A line of 2 under each mark, in the colour of its severity; over several rows where the words are.
+fn underline(ui: &Ui, galley: &Galley, at: Pos2, text: &str, marks: &[Mark]) {
+    let t = crate::theme::tokens(ui);
+    let letter = |byte: usize| text.get(..byte).map_or(0, |before| before.chars().count());
+    for mark in marks {
+        let (from, to) = (letter(mark.span[0]), letter(mark.span[1]));
+        let mut row: Option<Rect> = None;
+        let mut end = |row: &mut Option<Rect>| {
+            if let Some(rect) = row.take().filter(|rect| rect.width() > 0.0) {
+                let line = Rect::from_min_max(pos2(rect.left(), rect.bottom() - 2.0), rect.max).translate(at.to_vec2());
+                ui.painter().rect_filled(line, 0, mark.ink(t));
+            }
+        };
+        for n in from..=to {
+            let cursor = galley.pos_from_cursor(CCursor::new(n));
+            match &mut row {
+                Some(rect) if rect.top() == cursor.top() => rect.max.x = cursor.left(),
+                _ => {
+                    end(&mut row);
+                    row = Some(Rect::from_min_max(cursor.min, pos2(cursor.left(), cursor.bottom())));
+                }
+            }
+        }
+        end(&mut row);
+    }
+}
+
+/// The words in pieces: those of an error on its ground.
 fn job(t: &Tokens, text: &str, ink: Color32, marks: &[Mark], wrap_pt: f32) -> LayoutJob {
     let plain = TextFormat {
         line_height: Some(size::LINE[2]),
@@ -115,8 +146,7 @@ fn job(t: &Tokens, text: &str, ink: Color32, marks: &[Mark], wrap_pt: f32) -> La
         let over = marks.iter().filter(|m| m.span[0] <= piece[0] && piece[1] <= m.span[1]).max_by_key(|m| m.severity);
         let mut format = plain.clone();
         if let Some(mark) = over {
-            format.underline = Stroke::new(2.0, mark.ink(t));
-            if mark.severity == Severity::Error && !mark.kept {
+            if mark.severity == Severity::Error && mark.first && !mark.kept {
                 format.background = t.errbg;
             }
         }
@@ -132,14 +162,19 @@ mod tests {
 
     #[test]
     fn words_are_cut_where_marks_begin_and_end() {
-        let mark = |span, severity| Mark { span, severity, kept: false, lead: String::new(), why: String::new() };
-        let marks = [mark([4, 8], Severity::Error), mark([2, 20], Severity::Hint)];
+        let mark = |span, severity, first| Mark {
+            span,
+            severity,
+            first,
+            kept: false,
+            lead: String::new(),
+            why: String::new(),
+        };
+        let marks = [mark([4, 8], Severity::Error, true), mark([2, 20], Severity::Hint, true)];
         let t = Theme::Dark.tokens();
         let job = job(t, "the left lower zone", t.t1, &marks, 100.0);
-        let lines: Vec<f32> = job.sections.iter().map(|s| s.format.underline.width).collect();
-        assert_eq!(job.text, "the left lower zone");
-        assert_eq!(lines, [0.0, 2.0, 2.0, 2.0]);
-        assert_eq!(job.sections[2].format.background, t.errbg);
-        assert_eq!(job.sections[1].format.underline.color, t.t3);
+        assert_eq!((job.text.as_str(), job.sections.len()), ("the left lower zone", 4));
+        let grounds: Vec<bool> = job.sections.iter().map(|s| s.format.background == t.errbg).collect();
+        assert_eq!(grounds, [false, false, true, false]);
     }
 }

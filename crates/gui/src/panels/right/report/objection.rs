@@ -159,7 +159,12 @@ fn mend(ui: &Ui, out: &mut Out, report: &ReportState, fix: &Fix) {
 
 /// The button that goes to what the words contradict.
 fn look(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, objection: &Objection) {
-    let button = |ui: &mut Ui, label: &str| ui.add(Button::new(label).ghost().compact()).clicked();
+    // On a card all buttons are of a height; in a line of words it is lower.
+    let blocks = objection.blocks();
+    let button = |ui: &mut Ui, label: &str| {
+        let button = Button::new(label).ghost();
+        ui.add(if blocks { button.compact() } else { button.in_row() }).clicked()
+    };
     match &objection.against {
         None => {}
         Some(Against::Words(Anchor::Sentence(id))) => {

@@ -133,15 +133,7 @@ pub(super) fn forget(ui: &Ui, sentence: u64) {
 const PAUSE_S: f64 = 0.3;
 
 /// After a pause in typing the words as they stand are checked; they are not taken yet.
-fn pause(
-    ui: &Ui,
-    out: &mut Out,
-    report: &ReportState,
-    at: Anchor,
-    field: &Response,
-    text: &str,
-    study: Option<&str>,
-) {
+fn pause(ui: &Ui, out: &mut Out, report: &ReportState, at: Anchor, field: &Response, text: &str, study: Option<&str>) {
     let key = field.id.with("typed at");
     let now = ui.input(|i| i.time);
     if field.changed() {

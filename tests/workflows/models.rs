@@ -111,7 +111,7 @@ fn added_models_of_every_task_run_on_the_image_and_on_the_series() {
     let image = added(
         dir.path(),
         &format!(
-            "id = 'r-image'\ntask = 'reconstruction'\n{HEAD}labels = ['image']\n[post]\nactivation = 'none'\n[architecture]\nname \
+            "id = 'r-image'\ntask = 'reconstruction'\n{HEAD}labels = []\n[post]\nactivation = 'none'\n[architecture]\nname \
              = 'autoencoder'\ninputs = 1\noutputs = 1\nchannels = [4, 6]\ngives = 'image'\n{input}"
         ),
     );

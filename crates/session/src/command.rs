@@ -306,6 +306,8 @@ pub enum Command {
     },
     /// The original, the image that a model made, and their difference, side by side.
     CompareResult(ResultId),
+    /// Opens a model's section in the AI tab.
+    ChooseModel(String),
     /// Lists the models anew: something was added.
     ListModels,
     /// Stops a job.

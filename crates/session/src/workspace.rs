@@ -359,6 +359,8 @@ pub struct Workspace {
     pub reader: String,
     /// A folder with texts of the user's own, for the knowledge base.
     pub knowledge: Option<PathBuf>,
+    /// The model whose section is open in the AI tab; the one that ran last while `None`.
+    pub chosen_model: Option<String>,
     /// By model: boxes with a lower score are not shown.
     pub score_from: BTreeMap<String, f32>,
 }
@@ -388,6 +390,7 @@ impl Default for Workspace {
             sheet: None,
             reader: String::new(),
             knowledge: None,
+            chosen_model: None,
             score_from: BTreeMap::new(),
         }
     }

@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use egui::{Context, Key, Modifiers, ViewportCommand};
+use lightbox_session::report::SentenceState;
+use lightbox_session::workspace::PanelTab;
 use lightbox_session::{Command, Session};
 
 use super::App;
 use crate::cx::Request;
+use crate::panels;
 use crate::shortcuts;
 use crate::theme::{self, Theme};
 
@@ -138,6 +141,7 @@ impl App {
         if typing {
             return;
         }
+        self.take_sentence_keys(ctx);
         if ctx.input(|i| i.key_pressed(Key::Delete))
             && let Some((stack, id)) = self.ui.selected.take()
         {
@@ -152,6 +156,26 @@ impl App {
             } else {
                 self.queue.push(Command::CancelLatest);
             }
+        }
+    }
+
+    /// Keys on the sentence that is pointed at, beside the report: Enter accepts, Delete refuses, F2 edits.
+    fn take_sentence_keys(&mut self, ctx: &Context) {
+        let s = &self.session;
+        if s.workspace.panel != Some(PanelTab::Report) || s.report().is_read_only() {
+            return;
+        }
+        let Some(sentence) = s.spotlight.and_then(|id| s.report().document.sentence(id)) else { return };
+        let (id, waits) = (sentence.id, sentence.state == SentenceState::Proposed);
+        let pressed = |key: Key| ctx.input(|i| i.key_pressed(key) && i.modifiers == Modifiers::NONE);
+        // A button that has the keys is pressed by them.
+        let free = ctx.memory(|m| m.focused().is_none());
+        if waits && free && pressed(Key::Enter) {
+            self.queue.push(Command::AcceptSentence(id));
+        } else if waits && self.ui.selected.is_none() && pressed(Key::Delete) {
+            self.queue.push(Command::RejectSentence(id));
+        } else if pressed(Key::F2) {
+            ctx.memory_mut(|m| m.request_focus(panels::right::sentence_field(id)));
         }
     }
 

@@ -19,6 +19,8 @@ use crate::widgets::{Button, Chip, Tone, caption, hair};
 /// What is typed into the sheet and not carried out yet.
 #[derive(Clone, Default)]
 struct Typed {
+    /// The sheet has been drawn once.
+    shown: bool,
     reader: Option<String>,
     correction: String,
     reasons: BTreeMap<(Rule, String), String>,
@@ -75,14 +77,19 @@ fn sign_sheet(ui: &mut Ui, s: &Session, report: &ReportState, out: &mut Vec<Comm
             );
             ui.add_space(4.0);
         }
-        if field(ui, t, "Reader", "Reader's name", "Your name, as it stands under the report", &mut reader) {
+        let name = field(ui, t, "Reader", "Reader's name", "Your name, as it stands under the report", &mut reader);
+        if name.changed() {
             typed.reader = Some(reader.clone());
         }
+        if !std::mem::replace(&mut typed.shown, true) && reader.is_empty() {
+            name.request_focus();
+        }
+        let entered = name.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         ui.add_space(12.0);
         let reason = objection(report, &reader, &typed);
         ui.horizontal(|ui| {
             let sign = Button::new("Sign").icon(icons::LOCK_SIMPLE).primary().disabled(&reason);
-            if ui.add(sign).clicked() {
+            if ui.add(sign).clicked() || entered && reason.is_empty() {
                 // In this order: each is carried out before the next.
                 out.push(Command::SetReader(reader.clone()));
                 let correction = Some(typed.correction.trim().to_owned()).filter(|c| !c.is_empty());
@@ -90,6 +97,7 @@ fn sign_sheet(ui: &mut Ui, s: &Session, report: &ReportState, out: &mut Vec<Comm
                 typed = Typed::default();
             }
             if ui.add(Button::new("Cancel").key("Esc")).clicked() {
+                typed.shown = false;
                 out.push(Command::ShowSheet(None));
             }
             if !reason.is_empty() {
@@ -118,19 +126,19 @@ fn objection(report: &ReportState, reader: &str, typed: &Typed) -> String {
     }
 }
 
-/// A name and a field in a line; whether something was typed.
-fn field(ui: &mut Ui, t: &Tokens, label: &str, name: &str, hint: &str, text: &mut String) -> bool {
+/// A name and a field in a line.
+fn field(ui: &mut Ui, t: &Tokens, label: &str, name: &str, hint: &str, text: &mut String) -> egui::Response {
     line(ui, size::CONTROL, |ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(72.0, size::LINE[TABLE]), egui::Sense::hover());
         let galley =
             crate::widgets::line_text(ui, label, crate::fonts::font(size::TEXT[TABLE], Weight::Regular), t.t3, 72.0);
         crate::widgets::paint_text(ui.painter(), galley, rect, egui::Align2::LEFT_CENTER);
         let hint = egui::RichText::new(hint).color(t.t3);
-        let ground = egui::Frame::new().fill(t.bg3).corner_radius(size::RADIUS).inner_margin(egui::vec2(8.0, 4.0));
+        let ground = egui::Frame::new().fill(t.bg3).corner_radius(size::RADIUS).inner_margin(vec2(8.0, 4.0));
         let field =
             ui.add(TextEdit::singleline(text).frame(ground).hint_text(hint).desired_width(ui.available_width() - 16.0));
         ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));
-        field.changed()
+        field
     })
 }
 

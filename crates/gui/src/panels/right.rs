@@ -18,6 +18,11 @@ use crate::icons::{self, Icon};
 use crate::theme::size;
 use crate::widgets::{IconButton, RailItem, Tab, Tabs, hair};
 
+/// The field of a sentence of the report, for keys.
+pub(crate) fn sentence_field(sentence: u64) -> egui::Id {
+    report::sentence_field(sentence)
+}
+
 /// Fills its room.
 pub fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);

@@ -283,22 +283,17 @@ fn arrange_demo(s: &mut Session, new: &[StackId]) -> Vec<Effect> {
         let detail = "Start Lightbox in the folder that holds `weights`, or name that folder in LIGHTBOX_WEIGHTS.";
         s.tell(Severity::Warning, ProblemPlace::General, "No model was found, so none is run.", detail);
     }
-    if let Some(id) = xray {
-        let fitting: Vec<String> = s
-            .library
-            .stack(id)
-            .map(|open| {
-                let study = s.library.study_of(id);
-                s.models
-                    .iter()
-                    .filter(|m| !matches!(m.fit(open, study), crate::models::Fit::Unfit(_)))
-                    .map(|m| m.id.clone())
-                    .collect()
-            })
-            .unwrap_or_default();
-        for model in fitting {
-            s.run_when_open.push((id, model));
-        }
+    if let Some(open) = xray.and_then(|id| s.library.stack(id)) {
+        // One model that outlines is run; whoever wants another is one click away from it.
+        let study = s.library.study_of(open.id);
+        let outlines = |m: &&crate::models::ModelInfo| {
+            let fits = !matches!(m.fit(open, study), crate::models::Fit::Unfit(_));
+            fits && !m.added && m.card.task == lightbox_model::card::Task::Segmentation
+        };
+        let fitting = || s.models.iter().filter(outlines);
+        let model = fitting().find(|m| m.id == "cxr-lungs").or_else(|| fitting().next()).map(|m| m.id.clone());
+        let id = open.id;
+        s.run_when_open.extend(model.map(|model| (id, model)));
     }
     effects
 }

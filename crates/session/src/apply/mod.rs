@@ -123,6 +123,10 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         }
         C::SetLayer { slot, layer } => results::set_layer(s, slot, layer),
         C::CompareResult(id) => results::compare(s, id),
+        C::ChooseModel(id) => {
+            s.workspace.chosen_model = Some(id);
+            Vec::new()
+        }
         C::ListModels => vec![s.start_job(JobKind::Models, "Listing models", JobSpec::Models)],
         C::CancelJob(id) => study::cancel(s, id),
         C::CancelLatest => match s.jobs.iter().rev().find(|j| study::is_cancellable(j)).map(|j| j.id) {

@@ -11,6 +11,9 @@ use crate::document::Document;
 use crate::library::OpenStack;
 use crate::session::Session;
 
+/// More boxes of a stack than this are not proposed to the report at once.
+const MOST_PROPOSED: usize = 10;
+
 /// The side of the patient that points lie on, as far as the masks tell: inside of one that has a side, else, on a
 /// frontal X-ray with both lungs outlined, the side of the middle between them. Without masks it is unknown: the middle of
 /// an image is not that of a patient.
@@ -85,7 +88,12 @@ pub(super) fn boxes(s: &Session, open: &OpenStack) -> Vec<Finding> {
             ..Finding::default()
         }
     };
-    document.boxes.iter().filter(|b| b.state != MarkState::Rejected).map(of_box).collect()
+    // Those that the reader sees. Of a model that marks everything, the best are enough to decide on.
+    let shown = |b: &&BoxMark| b.score >= s.workspace.score_from.get(&b.model).copied().unwrap_or(0.0);
+    let of = |state: MarkState| document.boxes.iter().filter(move |b| b.state == state);
+    let mut proposed: Vec<&BoxMark> = of(MarkState::Proposed).filter(shown).collect();
+    proposed.sort_by(|a, b| b.score.total_cmp(&a.score));
+    of(MarkState::Accepted).chain(proposed.into_iter().take(MOST_PROPOSED)).map(of_box).collect()
 }
 
 /// Classes that a model found above its threshold.

@@ -34,7 +34,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     body(ui, |ui| {
         part(ui, |ui| models(ui, cx, out, open));
         part(ui, |ui| elsewhere(ui, cx, out, open));
-        if let Some(model) = chosen(ui, cx, open) {
+        if let Some(model) = chosen(cx, open) {
             between(ui);
             part(ui, |ui| about(ui, cx, out, open, model));
         }
@@ -50,22 +50,14 @@ fn fit(cx: &Cx<'_>, open: &OpenStack, model: &ModelInfo) -> Fit {
     model.fit(open, cx.session.library.study_of(open.id))
 }
 
-/// Where the id of the model lies whose section is open.
-fn chosen_id() -> Id {
-    Id::unique("chosen model")
-}
-
 /// The model whose section is open: the one that was clicked, else the one that ran last, else the first that can run.
-fn chosen<'a>(ui: &Ui, cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
-    let clicked = ui.data(|data| data.get_temp::<String>(chosen_id()));
-    let ran = cx.session.results.iter().rev().find(|r| r.stack == open.id).map(|r| r.model.clone());
-    let by_id =
-        |id: &String| cx.session.models.iter().find(|m| m.id == *id && !matches!(fit(cx, open, m), Fit::Unfit(_)));
-    clicked
-        .as_ref()
-        .and_then(by_id)
-        .or_else(|| ran.as_ref().and_then(by_id))
-        .or_else(|| cx.session.models.iter().find(|m| !matches!(fit(cx, open, m), Fit::Unfit(_))))
+fn chosen<'a>(cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
+    let s = cx.session;
+    let ran = s.results.iter().rev().find(|r| r.stack == open.id).map(|r| &r.model);
+    let by_id = |id: &String| s.models.iter().find(|m| m.id == *id && !matches!(fit(cx, open, m), Fit::Unfit(_)));
+    let clicked = s.workspace.chosen_model.as_ref().and_then(by_id);
+    let first = || s.models.iter().find(|m| !matches!(fit(cx, open, m), Fit::Unfit(_)));
+    clicked.or_else(|| ran.and_then(by_id)).or_else(first)
 }
 
 /// Proposals that wait on other series: the count on the tab is of all.
@@ -121,7 +113,7 @@ fn models(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
         );
         return;
     }
-    let open_now = chosen(ui, cx, open).map(|m| m.id.clone());
+    let open_now = chosen(cx, open).map(|m| m.id.clone());
     for (model, fit) in all.iter().filter(|(_, fit)| !matches!(fit, Fit::Unfit(_))) {
         let outside = matches!(fit, Fit::Outside(_));
         ui.push_id(&model.id, |ui| model_row(ui, cx, out, open, model, outside, open_now.as_ref() == Some(&model.id)));
@@ -151,7 +143,7 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
         egui::WidgetInfo::selected(egui::Role::ListItem, true, on, name.trim_end_matches(", "))
     });
     if row.clicked() {
-        ui.data_mut(|data| data.insert_temp(chosen_id(), model.id.clone()));
+        out.command(Command::ChooseModel(model.id.clone()));
     }
 
     let lines = Rect::from_min_max(rect.min + vec2(0.0, 4.0), rect.max - vec2(0.0, 4.0));

@@ -45,6 +45,11 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     });
 }
 
+/// The field of a sentence, for keys.
+pub(super) fn sentence_field(sentence: u64) -> Id {
+    sentence::field_id(sentence)
+}
+
 /// A scrolled page with the report's side padding.
 fn scrolled(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {

@@ -110,7 +110,7 @@ fn underline(ui: &Ui, galley: &Galley, at: Pos2, text: &str, marks: &[Mark]) {
     for mark in marks {
         let (from, to) = (letter(mark.span[0]), letter(mark.span[1]));
         let mut row: Option<Rect> = None;
-        let mut end = |row: &mut Option<Rect>| {
+        let end = |row: &mut Option<Rect>| {
             if let Some(rect) = row.take().filter(|rect| rect.width() > 0.0) {
                 let line = Rect::from_min_max(pos2(rect.left(), rect.bottom() - 2.0), rect.max).translate(at.to_vec2());
                 ui.painter().rect_filled(line, 0, mark.ink(t));

@@ -12,7 +12,7 @@ use lightbox_session::{Command, ReportState};
 use crate::cx::{Cx, Out, Request};
 use crate::fonts::Weight;
 use crate::icons;
-use crate::panels::parts::{NOTE, line_with_end, rich, words};
+use crate::panels::parts::{NOTE, line, line_with_end, rich, words};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Tone, caption, paint_icon};
 
@@ -134,7 +134,10 @@ fn softer(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, objection: &Objection) {
             ui.set_width(ui.available_width());
             rich(ui, &parts, NOTE);
             if objection.against.is_some() {
-                ui.horizontal(|ui| look(ui, cx, out, objection));
+                line(ui, size::ROW[0], |ui| {
+                    ui.add_space(-8.0);
+                    look(ui, cx, out, objection);
+                });
             }
         });
     });

@@ -120,7 +120,7 @@ pub(super) fn leave(ui: &Ui, cx: &Cx<'_>, out: &mut Out, over: bool) {
     }
 }
 
-fn field_id(sentence: u64) -> Id {
+pub(super) fn field_id(sentence: u64) -> Id {
     Id::unique(("sentence", sentence))
 }
 

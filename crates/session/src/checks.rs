@@ -4,6 +4,7 @@
 //! out is plain data that the window draws.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use lightbox_report::ReportDocument;
 use lightbox_report::check::{self, Issue, Rule, Severity};
@@ -185,7 +186,12 @@ pub struct Checks {
     pub(crate) stale: bool,
     /// The check that runs.
     pub(crate) running: Option<JobId>,
+    /// What the text was held against last, and as of when.
+    pub(crate) known: Option<(Drawn, Arc<FindingsFile>)>,
 }
+
+/// Changes with what is drawn and found on the images, and with the studies that are open.
+pub(crate) type Drawn = ((usize, u64, usize), usize);
 
 impl Checks {
     /// Whether they speak of the text as it stands.

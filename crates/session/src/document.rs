@@ -152,7 +152,9 @@ impl Document {
     pub fn newest_lung(&self, side: &str) -> Option<&Segment> {
         self.segments.iter().rev().find(|x| {
             let name = x.name.to_lowercase();
-            name.contains("lung") && name.contains(side) && x.mask.count() > 0
+            name.contains("lung")
+                && name.contains(side)
+                && x.mask.occupied().any(|k| x.mask.plane(k).is_some_and(|p| p.count() > 0))
         })
     }
 

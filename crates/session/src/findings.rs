@@ -4,6 +4,7 @@ mod lungs;
 mod marks;
 
 use lightbox_core::measure::Calibration;
+use lightbox_report::ReportDocument;
 use lightbox_report::document::{ChipKind, SentenceState, SourceChip};
 use lightbox_report::findings::{
     Assertion, Exam, Finding, FindingsFile, Patient, Prior, Side, Source, SourceKind, State,
@@ -66,30 +67,34 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
     }
 }
 
-/// What a check compares beyond a draft: the reader's decisions, and who the patient is, which must not stand in a text.
+/// What a check compares beyond a draft: who the patient is, which must not stand in a text.
 #[must_use]
-pub fn facts(s: &Session, study: &str) -> FindingsFile {
+pub fn known(s: &Session, study: &str) -> FindingsFile {
     let Some(stack) = s.library.stacks().find(|e| e.study_uid == study).map(|e| e.id) else {
         return FindingsFile::default();
     };
     let mut facts = gather(s, stack);
-    if let (Some(report), Some(findings)) = (s.reports.get(study), &mut facts.findings) {
-        for finding in findings {
-            let Some(id) = &finding.id else { continue };
-            let sentences = || report.document.sentences().filter(|x| x.finding_ids.contains(id));
-            if sentences().any(|x| x.is_confirmed()) {
-                finding.state = Some(State::Confirmed);
-            } else if sentences().any(|x| x.state == SentenceState::Rejected) {
-                finding.state = Some(State::Rejected);
-            }
-        }
-    }
     let known = s.library.studies.iter().find(|x| x.uid == study).map(|x| &x.patient);
     if let (Some(known), Some(patient)) = (known, &mut facts.patient) {
         for (key, value) in [("name", &known.name), ("id", &known.id), ("birth_date", &known.birth_date)] {
             if !value.is_empty() {
                 patient.other.insert(key.to_owned(), value.as_str().into());
             }
+        }
+    }
+    facts
+}
+
+/// Findings with what the reader decided on their sentences.
+#[must_use]
+pub fn decided(mut facts: FindingsFile, document: &ReportDocument) -> FindingsFile {
+    for finding in facts.findings.iter_mut().flatten() {
+        let Some(id) = &finding.id else { continue };
+        let sentences = || document.sentences().filter(|x| x.finding_ids.contains(id));
+        if sentences().any(|x| x.is_confirmed()) {
+            finding.state = Some(State::Confirmed);
+        } else if sentences().any(|x| x.state == SentenceState::Rejected) {
+            finding.state = Some(State::Rejected);
         }
     }
     facts

@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Changes with whatever is drawn or measured on any stack, and with what models said.
-    fn drawn(&self) -> (usize, u64, usize) {
+    pub(crate) fn drawn(&self) -> (usize, u64, usize) {
         (self.documents.len(), self.documents.values().map(|d| d.revision).sum(), self.results.len())
     }
 

@@ -46,7 +46,13 @@ pub(super) fn show(ui: &mut Ui, s: &Session) -> Vec<Command> {
         }),
         Sheet::Versions => versions(ui, report, &mut out),
     }
-    if ui.input(|i| i.key_pressed(Key::Escape)) && ui.memory(|m| m.focused().is_none()) {
+    // The first Escape leaves the field.
+    let id = Id::unique("a field of the sheet has the keys");
+    let had = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(false);
+    let has = ui.memory(|m| m.focused().is_some());
+    ui.data_mut(|data| data.insert_temp(id, has));
+    if ui.input(|i| i.key_pressed(Key::Escape)) && !had && !has {
+        ui.data_mut(|data| data.get_temp_mut_or_default::<Typed>(typed_id()).shown = false);
         out.push(Command::ShowSheet(None));
     }
     out
@@ -81,7 +87,7 @@ fn sign_sheet(ui: &mut Ui, s: &Session, report: &ReportState, out: &mut Vec<Comm
         if name.changed() {
             typed.reader = Some(reader.clone());
         }
-        if !std::mem::replace(&mut typed.shown, true) && reader.is_empty() {
+        if !std::mem::replace(&mut typed.shown, true) {
             name.request_focus();
         }
         let entered = name.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));

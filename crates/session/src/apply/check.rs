@@ -1,6 +1,10 @@
 //! Checks of a report: when they run, what becomes of what they say, and the way from a sentence to its pixels.
 
+use std::sync::Arc;
+
+use lightbox_report::ReportDocument;
 use lightbox_report::document::SentenceState;
+use lightbox_report::findings::FindingsFile;
 
 use super::view;
 use crate::checks::{Anchor, CheckSpec, CheckText, Checked, Typing};
@@ -22,7 +26,7 @@ pub(crate) fn start_due(s: &mut Session) -> Vec<Effect> {
         .collect();
     let mut effects = Vec::new();
     for study in due {
-        let facts = crate::findings::facts(s, &study);
+        let facts = facts(s, &study);
         let text = s.reports.get(&study).map(|r| CheckText::of(&r.document, r.typing.as_ref())).unwrap_or_default();
         let spec = CheckSpec { study: study.clone(), text, facts };
         effects.push(s.start_job(JobKind::Check, "Checking the report", JobSpec::Check(Box::new(spec))));
@@ -33,6 +37,20 @@ pub(crate) fn start_due(s: &mut Session) -> Vec<Effect> {
         }
     }
     effects
+}
+
+/// What the text is held against. The geometry of masks takes a moment on a large image: it is kept for as long as nothing
+/// is drawn, opened or found anew, while the reader's decisions are those of now.
+fn facts(s: &mut Session, study: &str) -> FindingsFile {
+    let key = (s.drawn(), s.library.studies.len());
+    let kept = s.reports.get(study).and_then(|r| r.checks.known.as_ref()).filter(|(of, _)| *of == key);
+    let known = match kept {
+        Some((_, known)) => Arc::clone(known),
+        None => Arc::new(crate::findings::known(s, study)),
+    };
+    let Some(report) = s.reports.get_mut(study) else { return FindingsFile::default() };
+    report.checks.known = Some((key, Arc::clone(&known)));
+    crate::findings::decided(FindingsFile::clone(&known), &report.document)
 }
 
 /// Takes what a check found.
@@ -55,10 +73,17 @@ pub(super) fn ended(s: &mut Session, job: crate::ids::JobId) {
 /// Words that are being typed.
 pub(super) fn type_words(s: &mut Session, study: Option<String>, words: Option<(Anchor, String)>) -> Vec<Effect> {
     let Some(study) = study.or_else(|| s.report_study().map(str::to_owned)) else { return Vec::new() };
-    // Nothing is made by an empty field.
-    let Some(report) = s.reports.get_mut(&study) else { return Vec::new() };
+    // A field that is left makes no report.
+    if words.is_none() && !s.reports.contains_key(&study) {
+        return Vec::new();
+    }
+    let report = s.reports.entry(study).or_default();
     if report.is_read_only() {
         return Vec::new();
+    }
+    if report.document.sections.is_empty() {
+        use lightbox_report::draft::{FINDINGS, IMPRESSION, TECHNIQUE};
+        report.document = ReportDocument::with_sections([TECHNIQUE, FINDINGS, IMPRESSION]);
     }
     let typing = words.map(|(at, text)| Typing { at, text });
     if report.typing != typing {

@@ -135,7 +135,7 @@ pub(super) fn export(s: &mut Session, form: Form, to: SaveTo<String>) -> Vec<Eff
         frame.exam_date.clone_from(&open.date);
     }
     let info = s.library.stacks().find(|e| e.study_uid == study).map(|e| Arc::clone(&e.info));
-    let findings = crate::findings::facts(s, &study);
+    let findings = crate::findings::decided(crate::findings::known(s, &study), &report.document);
     let path = to.path;
     let spec = ExportSpec { form, path, study, text, around, frame, info, findings, changes };
     vec![s.start_job(JobKind::SaveReport, "Writing the report", JobSpec::Export(Box::new(spec)))]

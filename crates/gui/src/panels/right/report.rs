@@ -82,7 +82,7 @@ fn write(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             signed::show(ui, cx, report);
             return;
         }
-        if empty && report.typing.is_none() {
+        if empty {
             blank(ui, cx, out);
             return;
         }

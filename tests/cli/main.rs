@@ -94,10 +94,7 @@ fn the_demo_is_drawn_where_there_is_no_display_and_its_files_are_read_by_the_oth
     let spread = &moved["inputs"][0]["uncertainty"];
     assert!(spread["area_deviation_relative"].as_f64().unwrap() < 0.3, "{spread}");
     assert!(run.dir.path().join("moved").join(spread["file"].as_str().unwrap()).is_file());
-    for (more, says) in [
-        (["--explain", "grad-cam"], "for classifiers"),
-        (["--point", "3,4"], "takes none"),
-    ] {
+    for (more, says) in [(["--explain", "grad-cam"], "for classifiers"), (["--point", "3,4"], "takes none")] {
         let args = ["infer", "cxr-lungs", file, "--out", "x", more[0], more[1]];
         let text = run.fails(&args, 1);
         assert!(text.contains(says), "{text}");

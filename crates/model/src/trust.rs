@@ -261,7 +261,7 @@ mod tests {
     fn the_gate_tells_another_kind() {
         let row =
             |shift: f32, i: usize| -> Vec<f32> { (0..8).map(|k| ((i * 7 + k * 3) % 11) as f32 + shift).collect() };
-        let gate = FeatureGate::fit(&(0..50).map(|i| row(0.0, i)).collect::<Vec<_>>());
+        let gate = FeatureGate::fit(&(0..50).map(|i| (row(0.0, i), 0)).collect::<Vec<_>>());
         assert!(gate.distance(&row(0.0, 99)) < 2.0);
         assert!(gate.distance(&row(30.0, 99)) > 5.0);
         let back = FeatureGate::of_tensors(&gate.tensors().unwrap()).unwrap().unwrap();

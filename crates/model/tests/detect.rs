@@ -108,7 +108,11 @@ fn slices_that_cannot_be_used_are_told() {
     let empty = said("empty", 30, &empty, &text);
     assert!(empty.contains("does not lie in its image"), "{empty}");
     // A class of which nothing is left to train on.
-    let none = |n: u32, l: &mut String| if n % 3 == 2 { *l = l.replace(",pituitary,", ",glioma,") };
+    let none = |n: u32, l: &mut String| {
+        if n % 3 == 2 {
+            *l = l.replace(",pituitary,", ",glioma,");
+        }
+    };
     let few = said("few", 30, &none, &text);
     assert!(few.contains("pituitary") && few.contains("0 cases"), "{few}");
     let two = text.replace("outputs = 3", "outputs = 2");

@@ -67,7 +67,7 @@ fn a_result_beside_what_a_person_drew_takes_none_of_it() {
     let drawn = mine(&desk);
     assert!(drawn.mask.count() > 0);
     let model = desk.session().models[0].id.clone();
-    desk.send(Command::RunModel { slot: None, model });
+    desk.send(Command::RunModel { slot: None, model, series: false });
     assert!(mine(&desk) == drawn);
     assert_eq!(found(&desk), (2, 2), "an older result that nobody touched is replaced");
 }
@@ -86,7 +86,7 @@ fn a_model_shows_its_card_and_what_it_is_outside_of() {
     let mut desk = Desk::beside("MR", PanelTab::Ai);
     let row = desk.get_by_role_and_label(Role::ListItem, &card.name).accesskit_node();
     assert!(row.is_disabled() && row.description().is_some_and(|why| why.starts_with("needs ")));
-    desk.send(Command::RunModel { slot: None, model: card.id });
+    desk.send(Command::RunModel { slot: None, model: card.id, series: false });
     assert_eq!(desk.session().results.len(), 1);
 }
 

@@ -109,7 +109,9 @@ type Asked = (String, usize, String);
 /// Word vectors are measured by what they add to the knowledge base: questions held back, with and without them.
 fn questions(model: &Arc<TextModel>, root: &Path, cx: &RunCx<'_>) -> Result<Evaluation, String> {
     let words = Words(Arc::clone(model));
-    let mut passages = super::ask::medquad(root);
+    let mut notes = Vec::new();
+    let mut passages = lightbox_session::ask::medquad(root, &mut notes);
+    notes.iter().for_each(|text| crate::output::note(text));
     passages.sort_by(|first, second| (&first.url, &first.question).cmp(&(&second.url, &second.question)));
     // Every second document, by its address, was looked at while weights were set; the others are for the figures.
     let held_back = |p: &Passage| p.url.bytes().map(u32::from).sum::<u32>() % 2 == 1;

@@ -4,6 +4,10 @@
 
 use lightbox_kernels::{bench, isa, pool};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: lightbox_kernels::memory::Keep = lightbox_kernels::memory::Keep;
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let all = if args.first().is_some_and(|a| a == "nets") { bench::nets() } else { bench::kernels() };

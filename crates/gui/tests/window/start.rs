@@ -114,7 +114,7 @@ fn left_work(journal: &Path) -> Recovery {
         paths: vec![ct_folder(&s)],
         stacks: BTreeMap::from([(
             key,
-            StackWork { segments, annotations: Vec::new(), unsaved_masks: 2, unsaved_annotations: 0 },
+            StackWork { segments, annotations: Vec::new(), boxes: Vec::new(), unsaved_masks: 2, unsaved_annotations: 0 },
         )]),
         reports: BTreeMap::new(),
         misfits: BTreeMap::new(),

@@ -140,7 +140,7 @@ pub(crate) fn models() -> Vec<ModelInfo> {
     tumour.fits.modality = vec!["MR".into()];
     [lungs, tumour]
         .into_iter()
-        .map(|card| ModelInfo { id: card.id.clone(), dir: dir.clone(), card, problem: None })
+        .map(|card| ModelInfo { id: card.id.clone(), dir: dir.clone(), card, problem: None, added: false })
         .collect()
 }
 

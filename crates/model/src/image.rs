@@ -43,7 +43,7 @@ pub(crate) fn percentiles(values: &[f32], low: f64, high: f64) -> (f32, f32) {
     let step = (values.len() >> 16).max(1);
     // Another of the n each time: every n-th itself can be one column of the image.
     let mut sample: Vec<f32> =
-        values.chunks_exact(step).enumerate().map(|(i, part)| part[i.wrapping_mul(7919) % step]).collect();
+        values.chunks_exact(step).enumerate().map(|(i, part)| part[scattered(i) % step]).collect();
     if sample.is_empty() {
         return (0.0, 0.0);
     }
@@ -53,6 +53,11 @@ pub(crate) fn percentiles(values: &[f32], low: f64, high: f64) -> (f32, f32) {
     let low = *low;
     let (_, high, _) = sample.select_nth_unstable_by(at(high), f32::total_cmp);
     (low, *high)
+}
+
+/// A number without any pattern in `i` (Knuth's multiplicative hash).
+fn scattered(i: usize) -> usize {
+    ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
 
 /// Image to network values: clip at the card's percentiles, scale to [0, 1], then (x - mean) / deviation of the

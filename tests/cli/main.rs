@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+mod published;
+
 struct Run {
     dir: tempfile::TempDir,
 }
@@ -87,6 +89,19 @@ fn the_demo_is_drawn_where_there_is_no_display_and_its_files_are_read_by_the_oth
         assert!(run.dir.path().join("found").join(mask["file"].as_str().unwrap()).is_file());
     }
     assert!(run.dir.path().join("found/results.json").is_file());
+
+    let moved = run.json(&["infer", "cxr-lungs", file, "--out", "moved", "--uncertainty", "tta", "--json"]);
+    let spread = &moved["inputs"][0]["uncertainty"];
+    assert!(spread["area_deviation_relative"].as_f64().unwrap() < 0.3, "{spread}");
+    assert!(run.dir.path().join("moved").join(spread["file"].as_str().unwrap()).is_file());
+    for (more, says) in [
+        (["--explain", "grad-cam"], "for classifiers"),
+        (["--point", "3,4"], "takes none"),
+    ] {
+        let args = ["infer", "cxr-lungs", file, "--out", "x", more[0], more[1]];
+        let text = run.fails(&args, 1);
+        assert!(text.contains(says), "{text}");
+    }
 
     let seg = run.dir.path().join("found").join(result["inputs"][0]["seg"].as_str().unwrap());
     let out = run.lightbox(&["render", file, "--overlay", seg.to_str().unwrap(), "--out", "r.png"]);

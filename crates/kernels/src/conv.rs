@@ -5,6 +5,7 @@ use crate::implicit::{self, Dims, Input, Taps, Target, Weights};
 use crate::int8;
 use crate::isa::{self, Isa};
 use crate::pool::{Output, Ptr};
+use crate::small::{self, Small};
 use crate::spec::ConvSpec;
 use crate::winograd::Winograd;
 use candle_core::{Result, bail};
@@ -34,10 +35,16 @@ pub(crate) struct Conv {
     pub(crate) c_in: usize,
     pub(crate) c_out: usize,
     isa: Isa,
+    /// Whether it is made for one call.
+    once: bool,
     taps: Taps,
     windows: OnceLock<Weights>,
+    small: OnceLock<Small>,
     winograd: OnceLock<Winograd>,
 }
+
+/// Pixels of a batch from which on transforming the weights for one call costs less than it saves.
+const ONCE_PIXELS: usize = 400;
 
 /// Whether Winograd is defined for a layer, and its product deep enough to pay for the transforms.
 fn suits_winograd(isa: Isa, spec: &ConvSpec, kernel: Dims, c_in: usize, c_out: usize, batch: usize, out: Dims) -> bool {
@@ -72,16 +79,25 @@ impl Conv {
             c_in,
             c_out,
             isa: isa::current(),
+            once: false,
             taps: spec.windows(kernel),
             windows: OnceLock::new(),
+            small: OnceLock::new(),
             winograd: OnceLock::new(),
         })
+    }
+
+    /// For one call, as in training, where weights change: preparing them has to pay at once.
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
+        self
     }
 
     /// Whether the layer runs as Winograd for an input of these dimensions.
     pub(crate) fn is_winograd(&self, batch: usize, dims: Dims) -> Result<bool> {
         let out = self.spec.out(dims, self.kernel)?;
-        Ok(suits_winograd(self.isa, &self.spec, self.kernel, self.c_in, self.c_out, batch, out))
+        let pays = !self.once || batch * out[1] * out[2] >= ONCE_PIXELS;
+        Ok(pays && suits_winograd(self.isa, &self.spec, self.kernel, self.c_in, self.c_out, batch, out))
     }
 
     /// `x`: `[batch, c_in, dims]` to `[batch, c_out, out]`.
@@ -93,6 +109,22 @@ impl Conv {
         unsafe {
             self.forward_into(weight, x, extra, place)?;
             Ok((out.finish(), dims))
+        }
+    }
+
+    /// As [`Conv::forward`] where [`Conv::is_winograd`], with weights that lie otherwise: `at(output channel, input channel)`.
+    pub(crate) fn winograd_with(&self, at: impl Fn(usize, usize) -> [f32; 9] + Sync, x: Input) -> Result<Vec<f32>> {
+        let dims = self.spec.out(x.dims, self.kernel)?;
+        let mut out = Output::new(&[x.batch, self.c_out, dims[0], dims[1], dims[2]])?;
+        let to = Target { out: out.ptr(), image_stride: self.c_out, dims, bias: None, res: None, act: Act::None };
+        // SAFETY: the output has room for exactly this, and every number of it is written.
+        unsafe {
+            Winograd::new(self.isa, self.c_in, self.c_out, at)?.run(
+                x,
+                [self.spec.padding[1], self.spec.padding[2]],
+                to,
+            )?;
+            Ok(out.finish())
         }
     }
 
@@ -116,6 +148,16 @@ impl Conv {
                     }
                 };
                 packed.run(x, [self.spec.padding[1], self.spec.padding[2]], to)
+            } else if g == 1 && !self.once && small::suits(self.isa, x.batch, ci, co, taps, dims) {
+                let packed = match self.small.get() {
+                    Some(packed) => packed,
+                    None => {
+                        let at = |o: usize, i: usize| weight[o * ci * taps + i];
+                        let new = Small::new(self.isa, ci, co, taps, self.spec.exact, at)?;
+                        self.small.get_or_init(|| new)
+                    }
+                };
+                packed.run(&self.taps, x, to)
             } else {
                 let k = ci * taps;
                 let at = |g: usize, o: usize, i: usize| weight[(g * co + o) * k + i];
@@ -190,11 +232,9 @@ impl ConvTransposed {
     pub(crate) unsafe fn forward_into(&self, x: Input, dims: Dims, extra: Extra, place: Place) -> Result<()> {
         let Extra { bias, res, act } = extra;
         let to = Target { out: place.out, image_stride: place.image_stride, dims, bias, res, act };
-        for (taps, weights) in &self.phases {
-            // SAFETY: the caller's promise; phases write disjoint points.
-            unsafe { implicit::run(weights, taps, x, to)? };
-        }
-        Ok(())
+        let layers: Vec<(&Weights, &Taps)> = self.phases.iter().map(|(taps, weights)| (weights, taps)).collect();
+        // SAFETY: the caller's promise; phases write disjoint points.
+        unsafe { implicit::run_all(&layers, x, to) }
     }
 }
 

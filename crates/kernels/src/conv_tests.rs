@@ -6,6 +6,7 @@ use crate::implicit::Input;
 use crate::int8::{self, Quantised};
 use crate::isa;
 use crate::reference::{self, cases, random, random_layer, rng};
+use crate::small;
 use crate::spec::ConvSpec;
 use rand::Rng;
 
@@ -95,6 +96,59 @@ fn winograd_over_deep_and_wide_layers() {
     for (c, dims) in [(128, [1, 14, 14]), (64, [1, 28, 28]), (48, [1, 5, 200])] {
         assert!(check(7, ConvSpec::d2(1, 1), [1, 3, 3], c, c, dims, 1));
     }
+}
+
+#[test]
+fn gradients_of_inputs_by_winograd_are_those_of_the_adjoint() {
+    for seed in 0..cases(24) {
+        let mut r = rng(7000 + seed);
+        let (c_in, c_out) = (r.random_range(8..20), r.random_range(8..20));
+        let spec = ConvSpec::d2(1, r.random_range(0..3));
+        let dims = [1, r.random_range(20..30), r.random_range(22..30)];
+        let (kernel, batch) = ([1, 3, 3], r.random_range(1..3));
+        let out = spec.out(dims, kernel).unwrap();
+        let weight = random(&mut r, c_out * c_in * 9);
+        let grad = random(&mut r, batch * c_out * out.iter().product::<usize>());
+        for &isa in isa::available() {
+            isa::with(isa, || {
+                let image = Input::new(&grad, batch, out);
+                let got = crate::grad::conv_input(&spec, kernel, (c_in, c_out), &weight, image, dims).unwrap();
+                let adjoint = ConvTransposed::new(spec, kernel, c_out, c_in, &weight).unwrap();
+                let want = adjoint.forward_to(image, dims, Extra::default()).unwrap();
+                let far = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+                let bound = WINOGRAD as f32 * 9.0 * c_out as f32;
+                assert!(got.len() == want.len() && far < bound, "{isa} {spec:?} {c_in} {c_out} {dims:?}: {far}");
+            });
+        }
+    }
+    // Winograd is what this ran through.
+    let conv = Conv::new(ConvSpec::d2(1, 1), [1, 3, 3], 8, 8, 8 * 8 * 9).unwrap().once();
+    assert!(conv.is_winograd(1, [1, 20, 22]).unwrap() && !conv.is_winograd(1, [1, 12, 12]).unwrap());
+}
+
+#[test]
+fn few_pixels_of_many_channels() {
+    let mut turned = 0u64;
+    for seed in 0..cases(60) {
+        let mut r = rng(6000 + seed);
+        let (c_in, c_out) = (r.random_range(16..90), r.random_range(64..150));
+        let k = [1, 3, 5][r.random_range(0..3)];
+        let mut spec = ConvSpec::d2(r.random_range(1..3), r.random_range(0..=k / 2 + 1));
+        spec.dilation = [1, r.random_range(1..3), r.random_range(1..3)];
+        spec.exact = r.random_bool(0.5);
+        let dims = [r.random_range(1..3), r.random_range(3..9), r.random_range(5..12)];
+        let batch = r.random_range(1..3);
+        let kernel = [1, k, k];
+        let Ok(out) = spec.out(dims, kernel) else { continue };
+        turned += u64::from(isa::available().iter().any(|i| small::suits(*i, batch, c_in, c_out, k * k, out)));
+        check(seed, spec, kernel, c_in, c_out, dims, batch);
+    }
+    assert!(turned * 6 > cases(60), "{turned} layers were turned");
+    // Sums longer than what is done at once.
+    assert!(
+        small::suits(isa::available()[0].max(isa::current()), 1, 130, 70, 9, [1, 3, 7]) || isa::available().len() == 1
+    );
+    check(1, ConvSpec { exact: true, ..ConvSpec::d2(1, 1) }, [1, 3, 3], 130, 70, [1, 3, 7], 1);
 }
 
 #[test]

@@ -130,6 +130,44 @@ pub(crate) fn pack(panels: &[(usize, usize)], k: usize, at: impl Fn(usize, usize
 }
 
 by_isa! {
+    /// Packs `rows` rows of `x`, all as long, into a panel: `to[i * rows + r] = x[r][i]`.
+    fn interleave(x: &[f32], rows: usize, to: *mut f32) = crate::gemm::interleave_generic
+}
+
+/// Packs a panel.
+///
+/// # Safety
+/// `to` must be good for as many numbers as `x` has, and nobody else may use them meanwhile.
+#[inline(always)]
+pub(crate) unsafe fn interleave_generic<S: Simd>(x: &[f32], rows: usize, to: *mut f32) {
+    /// Rows in registers, so that what is written is in order.
+    #[inline(always)]
+    unsafe fn each<const R: usize>(x: &[f32], to: *mut f32) {
+        let n = x.len() / R;
+        for i in 0..n {
+            for r in 0..R {
+                // SAFETY: i < n and r < R.
+                unsafe { *to.add(i * R + r) = *x.get_unchecked(r * n + i) };
+            }
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match rows {
+            1 => each::<1>(x, to),
+            2 => each::<2>(x, to),
+            3 => each::<3>(x, to),
+            4 => each::<4>(x, to),
+            5 => each::<5>(x, to),
+            6 => each::<6>(x, to),
+            7 => each::<7>(x, to),
+            8 => each::<8>(x, to),
+            _ => debug_assert!(false, "no panel of {rows} rows"),
+        }
+    }
+}
+
+by_isa! {
     /// One panel of A times `cols` columns of B; see [`panel_generic`].
     fn panel(rows: usize, a: *const f32, b: *const f32, off: &[u32], cols: usize, to: Store) = crate::gemm::panel_generic
 }
@@ -149,7 +187,9 @@ pub(crate) unsafe fn panel_generic<S: Simd>(
     to: Store,
 ) {
     debug_assert!(rows >= 1 && rows <= S::MR);
-    let full = S::NV * S::LANES;
+    // Tiles of as many vectors as can be, as even as can be.
+    let vectors = cols.div_ceil(S::LANES);
+    let full = vectors.div_ceil(vectors.div_ceil(S::NV).max(1)) * S::LANES;
     let mut j = 0;
     while j < cols {
         let n = (cols - j).min(full);

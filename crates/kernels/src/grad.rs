@@ -23,16 +23,10 @@ pub(crate) fn conv_input(
     if spec.stride == [1; 3] && g == 1 && (0..3).all(|a| reach[a] >= spec.padding[a]) {
         // A convolution of the gradient with the flipped, transposed kernel, which may run as Winograd.
         let back = ConvSpec { padding: std::array::from_fn(|a| reach[a] - spec.padding[a]), ..*spec };
-        let conv = Conv::new(back, kernel, c_out, c_in, weight.len())?;
+        let conv = Conv::new(back, kernel, c_out, c_in, weight.len())?.once();
         if conv.is_winograd(grad.batch, grad.dims)? {
-            let taps: usize = kernel.iter().product();
-            let mut flipped = Vec::with_capacity(weight.len());
-            for i in 0..c_in {
-                for o in 0..c_out {
-                    flipped.extend(weight[(o * c_in + i) * taps..][..taps].iter().rev());
-                }
-            }
-            return Ok(conv.forward(&flipped, grad, Extra::default())?.0);
+            let flipped = |i: usize, o: usize| std::array::from_fn(|t| weight[(o * c_in + i) * 9 + 8 - t]);
+            return conv.winograd_with(flipped, grad);
         }
     }
     // The adjoint of a convolution is the transposed one, with the same weights in the same order.
@@ -119,13 +113,8 @@ pub(crate) fn conv_weight(
     par_for(x.batch * g * panels.len(), |task| {
         let (outer, (first, rows)) = (task / all.len(), all[task % all.len()]);
         let base = (outer * co + first) * pix;
-        for r in 0..rows {
-            let src = &grad.x[base + r * pix..][..pix];
-            for (p, v) in src.iter().enumerate() {
-                // SAFETY: one panel a task, written whole.
-                unsafe { *to.at(base + p * rows + r) = *v };
-            }
-        }
+        // SAFETY: one panel a task, written whole.
+        unsafe { gemm::interleave(isa, &grad.x[base..][..rows * pix], rows, to.at(base)) };
     })?;
 
     let off: Vec<u32> = ConvSpec::taps(out)

@@ -170,6 +170,19 @@ pub(crate) struct Target<'a> {
 /// # Safety
 /// `to.out` must be good for `batch * image_stride * dims` numbers that nobody else uses meanwhile.
 pub(crate) unsafe fn run(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { run_all(&[(w, taps)], x, to) }
+}
+
+/// As [`run`] for layers of the same channels that write different points of one output: the phases of a transposed
+/// convolution, which a task writes together, while the lines of the output that they share are in its cache.
+///
+/// # Safety
+/// As for [`run`]; no point may belong to two layers.
+pub(crate) unsafe fn run_all(layers: &[(&Weights, &Taps)], x: Input, to: Target) -> Result<()> {
+    let Some(&(w, taps)) = layers.first() else { return Ok(()) };
+    let same = |v: &Weights| (v.isa, v.groups, v.c_in, v.c_out) == (w.isa, w.groups, w.c_in, w.c_out);
+    assert!(layers.iter().all(|l| same(l.0)), "layers of the same channels");
     let pixels: usize = x.dims.iter().product();
     assert_eq!(x.x.len(), x.batch * w.groups * w.c_in * pixels, "input and its dimensions");
     assert_eq!(w.bytes.is_some(), x.quantised.is_some(), "bytes meet bytes");
@@ -184,10 +197,10 @@ pub(crate) unsafe fn run(w: &Weights, taps: &Taps, x: Input, to: Target) -> Resu
     }
     // SAFETY: the caller's promise; sizes were checked above.
     unsafe {
-        if taps.is_pointwise() && x.dims == to.dims && w.c_in * pixels < u32::MAX as usize {
+        if layers.len() == 1 && taps.is_pointwise() && x.dims == to.dims && w.c_in * pixels < u32::MAX as usize {
             return pointwise(w, x, to);
         }
-        windows(w, taps, x, to)
+        windows(layers, x, to)
     }
 }
 
@@ -379,6 +392,8 @@ fn gcd(a: usize, b: usize) -> usize {
 
 /// A sub-layer with its block size and the offsets of the sum's rows in the copy.
 struct Plan {
+    /// Which layer it is of.
+    layer: usize,
     sub: Sub,
     z: usize,
     y: usize,
@@ -386,13 +401,16 @@ struct Plan {
     off: Vec<u32>,
 }
 
-unsafe fn windows(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> {
+unsafe fn windows(layers: &[(&Weights, &Taps)], x: Input, to: Target) -> Result<()> {
+    let w = layers[0].0;
     let (_, nr) = gemm::block(w.isa);
-    let subs = Sub::all(taps, to.dims);
+    let subs = layers.iter().enumerate().flat_map(|(i, l)| Sub::all(l.1, to.dims).into_iter().map(move |s| (i, s)));
     let outer = x.batch * w.groups;
-    let mut plans = Vec::new();
-    let mut blocks = Vec::new();
-    for sub in subs {
+    let mut plans: Vec<Plan> = Vec::new();
+    // Blocks of one task: of one plan, or one of each layer's.
+    let mut blocks: Vec<Vec<(usize, usize, usize)>> = Vec::new();
+    for (layer, sub) in subs {
+        let w = layers[layer].0;
         let (z, y) = sub.block(w.c_in, outer);
         let channel = sub.channel(z, y);
         if w.c_in.saturating_mul(channel) >= u32::MAX as usize {
@@ -408,45 +426,53 @@ unsafe fn windows(w: &Weights, taps: &Taps, x: Input, to: Target) -> Result<()> 
                 off.push((c * channel + (p * nqz * nqy + q[0] * nqy + q[1]) * pitch + q[2]) as u32);
             }
         }
+        let mut task = 0;
         for z0 in (0..sub.n[0]).step_by(z) {
             for y0 in (0..sub.n[1]).step_by(y) {
-                blocks.push((plans.len(), z0, y0));
+                let block = (plans.len(), z0, y0);
+                match blocks.get_mut(task).filter(|_| layers.len() > 1) {
+                    Some(all) => all.push(block),
+                    None => blocks.push(vec![block]),
+                }
+                task += 1;
             }
         }
-        plans.push(Plan { sub, z, y, channel, off });
+        plans.push(Plan { layer, sub, z, y, channel, off });
     }
     if blocks.is_empty() {
         return Ok(()); // a phase without points
     }
-    let call = Call::new(w, x.quantised);
+    let calls: Vec<Call> = layers.iter().map(|l| Call::new(l.0, x.quantised)).collect();
     let depthwise = w.c_in == 1 && w.c_out <= 2 && w.bytes.is_none();
     let splits = if depthwise { 1 } else { splits(outer * blocks.len(), w.panels.len()) };
     let tasks = outer * blocks.len() * splits;
     par_for(tasks, |task| {
         let (task, split) = (task / splits, task % splits);
-        let (image, (plan, z0, y0)) = (task / blocks.len(), blocks[task % blocks.len()]);
-        let plan = &plans[plan];
-        let sub = &plan.sub;
-        let (z, y) = (plan.z.min(sub.n[0] - z0), plan.y.min(sub.n[1] - y0));
-        with_scratch(w.c_in * plan.channel + nr * 9 + 64, |s| {
-            let (copy, tile) = s.split_at_mut(w.c_in * plan.channel + nr + 16);
-            let pixels: usize = x.dims.iter().product();
-            for c in 0..w.c_in {
-                let src = &x.x[(image * w.c_in + c) * pixels..][..pixels];
-                fill(plan, src, x.dims, (z0, z), (y0, y), call.border, &mut copy[c * plan.channel..]);
-            }
-            let part = Part { w, call: &call, plan, to: &to, image, z0, y0, z, y };
-            // SAFETY: tasks own disjoint output rows and channels; offsets stay inside the copy, whose slack is what the
-            // last vector may read beyond it.
-            unsafe {
-                if depthwise {
-                    part.depthwise(copy);
-                } else {
-                    let n = w.panels.len();
-                    part.multiply(copy, tile, split * n / splits..(split + 1) * n / splits);
+        let (image, block) = (task / blocks.len(), &blocks[task % blocks.len()]);
+        for &(plan, z0, y0) in block {
+            let plan = &plans[plan];
+            let (w, call, sub) = (layers[plan.layer].0, &calls[plan.layer], &plan.sub);
+            let (z, y) = (plan.z.min(sub.n[0] - z0), plan.y.min(sub.n[1] - y0));
+            with_scratch(w.c_in * plan.channel + nr * 9 + 64, |s| {
+                let (copy, tile) = s.split_at_mut(w.c_in * plan.channel + nr + 16);
+                let pixels: usize = x.dims.iter().product();
+                for c in 0..w.c_in {
+                    let src = &x.x[(image * w.c_in + c) * pixels..][..pixels];
+                    fill(plan, src, x.dims, (z0, z), (y0, y), call.border, &mut copy[c * plan.channel..]);
                 }
-            }
-        });
+                let part = Part { w, call, plan, to: &to, image, z0, y0, z, y };
+                // SAFETY: tasks own disjoint output rows and channels; offsets stay inside the copy, whose slack is what
+                // the last vector may read beyond it.
+                unsafe {
+                    if depthwise {
+                        part.depthwise(copy);
+                    } else {
+                        let n = w.panels.len();
+                        part.multiply(copy, tile, split * n / splits..(split + 1) * n / splits);
+                    }
+                }
+            });
+        }
     })
 }
 
@@ -492,7 +518,14 @@ fn fill(
                         let dst = &mut row[lo..hi];
                         match step {
                             1 => dst.copy_from_slice(&line[from..from + (hi - lo)]),
-                            2 => dst.iter_mut().zip(line[from..].chunks(2)).for_each(|(d, s)| *d = s[0]),
+                            2 => {
+                                // Whole pairs, which the compiler turns into vectors.
+                                let (pairs, rest) = line[from..].as_chunks::<2>();
+                                let n = pairs.len().min(dst.len());
+                                let (whole, last) = dst.split_at_mut(n);
+                                whole.iter_mut().zip(pairs).for_each(|(d, s)| *d = s[0]);
+                                last.iter_mut().zip(rest).for_each(|(d, s)| *d = *s);
+                            }
                             _ => dst.iter_mut().zip(line[from..].iter().step_by(step)).for_each(|(d, s)| *d = *s),
                         }
                     }
@@ -599,7 +632,16 @@ impl Part<'_> {
                             row: sub.out_step[1] * self.to.dims[2],
                             step: sub.out_step[2],
                         };
-                        depthwise_rows(w.isa, &taps, &self.plan.off, copy.as_ptr().add(z * plane), rows, store);
+                        let b = copy.as_ptr().add(z * plane);
+                        // Nine taps of neighbouring pixels, whose rows are loaded once for all outputs that they serve.
+                        let plain = rows.step == 1
+                            && w.k == 9
+                            && self.plan.off.iter().enumerate().all(|(i, o)| *o as usize == i / 3 * pitch + i % 3);
+                        if let (true, Ok(nine)) = (plain, <&[f32; 9]>::try_from(&taps[..])) {
+                            depthwise_3x3(w.isa, nine, b, rows, store);
+                        } else {
+                            depthwise_rows(w.isa, &taps, &self.plan.off, b, rows, store);
+                        }
                     }
                 }
             }
@@ -685,6 +727,62 @@ pub(crate) struct Rows {
 by_isa! {
     /// Rows of one channel; see [`depthwise_generic`].
     fn depthwise_rows(taps: &[f32], off: &[u32], b: *const f32, rows: Rows, to: Store) = crate::implicit::depthwise_generic
+}
+
+by_isa! {
+    /// Rows of one channel with 3 x 3 neighbouring taps; see [`depthwise_3x3_generic`].
+    fn depthwise_3x3(taps: &[f32; 9], b: *const f32, rows: Rows, to: Store) = crate::implicit::depthwise_3x3_generic
+}
+
+/// As [`depthwise_generic`] for `off = [0, 1, 2, pitch, ...]`, four rows of a vector at a time: six rows are loaded for
+/// them, not twelve.
+#[inline(always)]
+unsafe fn depthwise_3x3_generic<S: Simd>(taps: &[f32; 9], b: *const f32, rows: Rows, to: Store) {
+    const R: usize = 4;
+    // SAFETY: rows beyond the last are not loaded, and columns beyond a row are read from what follows it.
+    unsafe {
+        let mut w = [S::splat(0.0); 9];
+        for t in 0..9 {
+            w[t] = S::splat(taps[t]);
+        }
+        let bias = S::splat(*to.bias);
+        let mut y = 0;
+        while y < rows.count {
+            let count = R.min(rows.count - y);
+            let mut x = 0;
+            while x < rows.columns {
+                let mut acc = [bias; R];
+                for i in 0..R + 2 {
+                    if i >= count + 2 {
+                        break;
+                    }
+                    let p = b.add((y + i) * rows.pitch + x);
+                    let v = [S::load(p), S::load(p.add(1)), S::load(p.add(2))];
+                    for r in 0..R {
+                        if i >= r && i < r + 3 {
+                            for k in 0..3 {
+                                acc[r] = S::fma(w[(i - r) * 3 + k], v[k], acc[r]);
+                            }
+                        }
+                    }
+                }
+                let n = (rows.columns - x).min(S::LANES);
+                for r in 0..R {
+                    if r >= count {
+                        break;
+                    }
+                    let at = (y + r) * rows.row + x;
+                    let mut value = acc[r];
+                    if !to.res.is_null() {
+                        value = S::add(value, S::load_part(to.res.add(at), n));
+                    }
+                    S::store_part(to.c.add(at), to.act.vector::<S>(value), n);
+                }
+                x += S::LANES;
+            }
+            y += R;
+        }
+    }
 }
 
 /// `C[y][x] = sum over taps of taps[t] * B[off[t] + y * pitch + x]`, four rows and two vectors at a time.

@@ -139,7 +139,9 @@ pub(crate) unsafe fn panel(
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller's promise.
     unsafe {
-        let full = gemm::block(crate::isa::Isa::Avx512).1;
+        // As for numbers: tiles as even as can be.
+        let vectors = cols.div_ceil(16);
+        let full = vectors.div_ceil(vectors.div_ceil(gemm::block(crate::isa::Isa::Avx512).1 / 16).max(1)) * 16;
         let mut j = 0;
         while j < cols {
             let n = (cols - j).min(full);

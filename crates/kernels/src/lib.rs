@@ -7,8 +7,8 @@
 //! - [`isa`]: which instruction set runs; `simd`: one vector type for each
 //! - [`ops`]: what models call; [`graph`]: models written once, run layer by layer or as a fused plan
 //! - [`nets`]: the networks of the benchmark
-//! - [`pool`]: threads, cancellation, scratch
-//! - `gemm`: the register block; `implicit`, `winograd`: convolutions on it; `conv`: which of them runs where
+//! - [`pool`]: threads, cancellation, scratch; [`memory`]: an allocator that keeps large blocks
+//! - `gemm`: the register block; `implicit`, `small`, `winograd`: convolutions on it; `conv`: which of them runs where
 //!
 //! This is the one crate with `unsafe` (beside a memory map in the loader): kernels write disjoint parts of one buffer
 //! from several threads through raw pointers, and use the processor's vectors.
@@ -24,6 +24,7 @@ pub(crate) mod implicit;
 pub(crate) mod int8;
 pub mod isa;
 pub(crate) mod linear;
+pub mod memory;
 pub mod nets;
 pub(crate) mod norm;
 pub mod ops;
@@ -31,6 +32,7 @@ pub mod pool;
 pub(crate) mod pooling;
 pub(crate) mod roi;
 pub(crate) mod simd;
+pub(crate) mod small;
 pub(crate) mod spec;
 pub(crate) mod upsample;
 pub(crate) mod winograd;

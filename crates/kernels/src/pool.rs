@@ -4,7 +4,7 @@
 //! sized once by [`configure`]. Work is cut into tasks that depend on the shapes and the number of threads only, and
 //! every task writes its own part, so results do not depend on who runs what.
 
-use crate::isa;
+use crate::{isa, memory};
 use candle_core::{Result, bail};
 use std::any::Any;
 use std::cell::RefCell;
@@ -116,6 +116,7 @@ impl Drop for Shut<'_> {
 /// The caller works too, and waits for nobody who has not begun: a thread that wakes too late finds the door shut. So a
 /// short loop costs no more than on one thread.
 pub(crate) fn par_for(n: usize, f: impl Fn(usize) + Sync) -> Result<()> {
+    memory::at_work();
     let task: &(dyn Fn(usize) + Sync) = &f;
     // SAFETY: only the lifetime changes; `Shut` keeps every call inside of it.
     let task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(task) };

@@ -1,7 +1,8 @@
 //! Any model on a plane image: classes, boxes, masks or an image, in the image's own pixels.
 
 use crate::arch::{Detections, Output, Pass};
-use crate::card::{Activation, Card, Task};
+use crate::card::{Activation, Card, Resize, Task};
+use crate::degrade::Degrade;
 use crate::prepare::{Picture, Placed, Prepared, prepare};
 use crate::segment::{LabelMask, sigmoid};
 use crate::{Error, Model, Result, RunCx, post};
@@ -73,6 +74,19 @@ impl Model {
     /// # Errors
     /// [`Error::Image`] where image and model do not go together, with the reason; [`Error::Cancelled`].
     pub fn answer(&self, picture: &Picture, cx: &RunCx<'_>) -> Result<Answer> {
+        self.answer_with(picture, None, cx)
+    }
+
+    /// Runs a detector of regions (R-CNN, Fast, Faster and Mask R-CNN) on given ones, `[x0, y0, x1, y1]` in pixels of
+    /// the image, in place of its own proposals.
+    ///
+    /// # Errors
+    /// As [`Model::answer`]; [`Error::Image`] where the model takes no regions, or one is not a box.
+    pub fn answer_on(&self, picture: &Picture, regions: &[[f32; 4]], cx: &RunCx<'_>) -> Result<Answer> {
+        self.answer_with(picture, Some(regions), cx)
+    }
+
+    fn answer_with(&self, picture: &Picture, regions: Option<&[[f32; 4]]>, cx: &RunCx<'_>) -> Result<Answer> {
         let card = self.card();
         let mut timings_ms = Vec::with_capacity(3);
         let mut clock = Instant::now();
@@ -80,11 +94,32 @@ impl Model {
             timings_ms.push((name.to_owned(), clock.elapsed().as_secs_f64() * 1e3));
             clock = Instant::now();
         };
+        if card.input.click {
+            return Err(Error::Image { reason: format!("'{}' outlines what is clicked, and nothing was", card.id) });
+        }
         (cx.progress)(0.0, "Preparing the image");
         let prepared = prepare(picture, card)?;
+        if let Some(Degrade::Slab { slices, .. }) = card.data.as_ref().and_then(|d| d.degrade)
+            && picture.planes.len() != slices
+        {
+            return Err(Error::Image { reason: format!("'{}' takes {slices} neighbour slices", card.id) });
+        }
         stage("prepare");
         (cx.progress)(0.1, "Running the network");
-        let output = self.network().run(&prepared.x, &mut Pass::new(*cx))?;
+        let output = match regions {
+            // Those that restore on the image's own grid were trained here; others may enlarge.
+            None if card.input.resize == Resize::Keep && card.data.as_ref().is_some_and(|d| d.degrade.is_some()) => {
+                self.run_filled_up(&prepared.x, cx)?
+            }
+            None => self.network().run(&prepared.x, &mut Pass::new(*cx))?,
+            Some(regions) => {
+                let to = &prepared.placed;
+                let input = |v: f32, axis: usize| (f64::from(v) * to.scale[axis] + to.offset[axis]) as f32;
+                let moved: Vec<[f32; 4]> =
+                    regions.iter().map(|b| [input(b[0], 0), input(b[1], 1), input(b[2], 0), input(b[3], 1)]).collect();
+                self.run_on(&prepared.x, &moved, &mut Pass::new(*cx))?
+            }
+        };
         stage("network");
         (cx.progress)(0.9, "Making the answer");
         let found = match output {
@@ -99,6 +134,32 @@ impl Model {
         stage("answer");
         (cx.progress)(1.0, "Done");
         Ok(Answer { found, timings_ms })
+    }
+
+    /// Runs on an image whose sides are filled up (the border repeated) until the network can halve them; the answer is
+    /// cut back.
+    fn run_filled_up(&self, x: &Tensor, cx: &RunCx<'_>) -> Result<Output> {
+        let (_, _, h, w) = x.dims4()?;
+        let more = |n: usize| n.next_multiple_of(crate::restore::STEP) - n;
+        let filled = x.pad_with_same(2, 0, more(h))?.pad_with_same(3, 0, more(w))?;
+        let y = self.network().run(&filled, &mut Pass::new(*cx))?;
+        Ok(match y {
+            Output::Image(y) if y.dims()[2..] == filled.dims()[2..] => {
+                Output::Image(y.narrow(2, 0, h)?.narrow(3, 0, w)?.contiguous()?)
+            }
+            other => other,
+        })
+    }
+
+    /// The network's answer on regions in pixels of its input.
+    pub(crate) fn run_on(&self, x: &Tensor, regions: &[[f32; 4]], pass: &mut Pass<'_>) -> Result<Output> {
+        let bad = |b: &[f32; 4]| b.iter().any(|v| !v.is_finite()) || b[2] <= b[0] || b[3] <= b[1];
+        if let Some(b) = regions.iter().find(|b| bad(b)) {
+            return Err(Error::Image { reason: format!("the region {b:?} is no box") });
+        }
+        self.network().run_on(x, regions, pass).unwrap_or_else(|| {
+            Err(Error::Image { reason: format!("'{}' takes no regions, it finds its own", self.card().id) })
+        })
     }
 
     /// Makes an image of noise (numbers drawn from `seed`, uniform from 0 to 1).
@@ -262,7 +323,8 @@ fn restored(card: &Card, y: &Tensor, x: &Tensor) -> Result<Restored> {
         });
     }
     let residual = if x.rank() == 4 && x.dim(2)? == rows && x.dim(3)? == columns {
-        let input: Vec<f32> = x.get(0)?.get(0)?.flatten_all()?.to_vec1()?;
+        // The middle one of several slices is the one that comes out.
+        let input: Vec<f32> = x.get(0)?.get(x.dim(1)? / 2)?.flatten_all()?.to_vec1()?;
         Some(planes[0].iter().zip(&input).map(|(a, b)| a - b).collect())
     } else {
         None

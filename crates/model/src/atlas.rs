@@ -58,7 +58,7 @@ pub struct OperatingPoint {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
-    /// How the score is made: `feature-distance` (Mahalanobis distance of the network's pooled features, diagonal
+    /// How the score is made: `feature-distance` (distance of the pooled features from the nearest class mean, diagonal
     /// covariance) or `reconstruction-error` (mean squared error of an autoencoder).
     pub measure: String,
     /// Scores above it are told to the reader.

@@ -40,7 +40,8 @@ pub struct Card {
     pub limits: Vec<String>,
     /// The network.
     pub architecture: Architecture,
-    /// The way from an image to the network's input.
+    /// The way from an image to the network's input; absent where it reads text.
+    #[serde(default = "InputSpec::absent", skip_serializing_if = "InputSpec::is_absent")]
     pub input: InputSpec,
     /// One per output channel, in order. A name alone is a label with the threshold 0.5.
     #[serde(default, with = "labels")]
@@ -84,6 +85,8 @@ pub enum Task {
     Detection,
     /// An image made of an image, or of noise.
     Reconstruction,
+    /// Words, or numbers about words.
+    Language,
 }
 
 impl Task {
@@ -94,6 +97,7 @@ impl Task {
             Self::Classification => "classification",
             Self::Detection => "detection",
             Self::Reconstruction => "reconstruction",
+            Self::Language => "language",
         }
     }
 }
@@ -384,6 +388,10 @@ pub enum BaselineMethod {
     PrincipalComponents,
     /// The brightest blob inside the head.
     BrightestBlob,
+    /// Words in a row counted in the same text, smoothed after Kneser and Ney.
+    Ngram,
+    /// BM25 over the same passages.
+    Bm25,
 }
 
 impl Card {
@@ -437,6 +445,7 @@ impl Card {
             Answer::Masks => Task::Segmentation,
             Answer::Boxes => Task::Detection,
             Answer::Image => Task::Reconstruction,
+            Answer::Text => Task::Language,
         };
         if self.task != wanted {
             return fail(format!(

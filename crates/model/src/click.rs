@@ -113,13 +113,18 @@ pub(crate) fn keep_at(mask: &mut [bool], columns: usize, [x, y]: [f64; 2]) {
 fn axes(mask: &[bool], columns: usize, spacing_mm: [f64; 2]) -> Option<[[[f64; 2]; 2]; 2]> {
     let rows = mask.len() / columns.max(1);
     let mut corners: Vec<[f64; 2]> = Vec::new();
-    for y in 0..rows {
-        let line = &mask[y * columns..][..columns];
-        // Ends of each row hold every corner of the hull.
-        if let (Some(first), Some(last)) = (line.iter().position(|m| *m), line.iter().rposition(|m| *m)) {
-            for dy in [0.0, 1.0] {
-                corners.push([first as f64, y as f64 + dy]);
-                corners.push([last as f64 + 1.0, y as f64 + dy]);
+    let inside = |x: usize, y: usize| x < columns && y < rows && mask[y * columns + x];
+    for y in 0..=rows {
+        for x in 0..=columns {
+            // A corner that some of its four pixels share and some do not.
+            let around = [
+                inside(x, y),
+                x > 0 && inside(x - 1, y),
+                y > 0 && inside(x, y - 1),
+                x > 0 && y > 0 && inside(x - 1, y - 1),
+            ];
+            if around.contains(&true) && around.contains(&false) {
+                corners.push([x as f64, y as f64]);
             }
         }
     }

@@ -152,6 +152,22 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A text, or a language model, cannot be used.
+    #[error("the language model cannot be used: {reason}")]
+    Text {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A model does not fit into the memory that is free.
+    #[error(
+        "the model needs {needed_mb} MB of memory, {free_mb} MB are free; close other programs or take a smaller one"
+    )]
+    Memory {
+        /// Megabytes that it needs.
+        needed_mb: u64,
+        /// Megabytes that are free.
+        free_mb: u64,
+    },
     /// The data set is not as expected.
     #[error("the data set '{set}' cannot be used: {reason}")]
     Data {

@@ -38,10 +38,12 @@ impl GreyImage {
 
 /// The values below which the fractions `low` and `high` (0 to 1) of the pixels lie.
 ///
-/// Large images are sampled (every n-th pixel, at least 2^16 of them), which moves a percentile by less than noise.
+/// Large images are sampled (one of every n pixels, at least 2^16 of them), which moves a percentile by less than noise.
 pub(crate) fn percentiles(values: &[f32], low: f64, high: f64) -> (f32, f32) {
     let step = (values.len() >> 16).max(1);
-    let mut sample: Vec<f32> = values.iter().step_by(step).copied().collect();
+    // Another of the n each time: every n-th itself can be one column of the image.
+    let mut sample: Vec<f32> =
+        values.chunks_exact(step).enumerate().map(|(i, part)| part[scattered(i) % step]).collect();
     if sample.is_empty() {
         return (0.0, 0.0);
     }
@@ -51,6 +53,11 @@ pub(crate) fn percentiles(values: &[f32], low: f64, high: f64) -> (f32, f32) {
     let low = *low;
     let (_, high, _) = sample.select_nth_unstable_by(at(high), f32::total_cmp);
     (low, *high)
+}
+
+/// A number without any pattern in `i` (Knuth's multiplicative hash).
+fn scattered(i: usize) -> usize {
+    ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
 }
 
 /// Image to network values: clip at the card's percentiles, scale to [0, 1], then (x - mean) / deviation of the
@@ -156,6 +163,16 @@ mod tests {
         let mut constant = vec![4.0; 50];
         normalise(&mut constant, &spec);
         assert!(constant.iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn percentiles_of_a_large_image_are_not_those_of_one_column() {
+        // 512 columns, of which the first is dark: every 4th, 8th, .. pixel of it alone would see nothing else.
+        for n in [512 * 512, 256 * 256 * 64] {
+            let values: Vec<f32> = (0..n).map(|i| if i % 256 == 0 { -1.0 } else { (i % 256) as f32 }).collect();
+            let (low, high) = percentiles(&values, 0.05, 0.95);
+            assert!((low - 12.8).abs() < 2.0 && (high - 243.0).abs() < 2.0, "{low} {high}");
+        }
     }
 
     #[test]

@@ -92,6 +92,17 @@ fn is_grey(c: &Channels) -> bool {
     *c == Channels::Rgb
 }
 
+impl InputSpec {
+    /// That of a model that takes no image: no pixel, which no other model accepts.
+    pub(crate) fn absent() -> Self {
+        Self { rows: 0, columns: 0, ..Self::default() }
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        self.rows == 0 && self.columns == 0
+    }
+}
+
 impl Default for InputSpec {
     fn default() -> Self {
         Self { clip_low: 0.005, clip_high: 0.995, ..Self::of(128, 128, Resize::Squeeze, Intensity::Standardise) }
@@ -208,10 +219,9 @@ impl InputSpec {
 
     /// Whether it says how an image becomes the input of a network that takes `takes`; the reason where not.
     pub(crate) fn check(&self, takes: Takes) -> Result<(), String> {
-        if let Takes::Latent(_) = takes {
+        let (Takes::Plane(channels) | Takes::Volume(channels)) = takes else {
             return Ok(());
-        }
-        let (Takes::Plane(channels) | Takes::Volume(channels) | Takes::Latent(channels)) = takes;
+        };
         if !(16..=4096).contains(&self.rows) || !(16..=4096).contains(&self.columns) {
             return Err(format!("input of {} x {} pixels is not between 16 and 4096", self.columns, self.rows));
         }

@@ -1,14 +1,15 @@
 //! Models on candle: weights, cards, inference, training, evaluation; the only crate that knows a tensor.
 //!
 //! A [`Store`] lists [`store::Entry`]s (folders with weights and a [`Card`]); a [`Model`] is an entry loaded and
-//! checked; [`Model::segment`] answers for a [`GreyImage`]. [`train`] makes weights from a recipe, [`evaluate`]
-//! measures them on persons that were held back. [`post`], [`data`] and [`metrics`] are plain functions.
+//! checked; [`Model::segment`] answers for a [`GreyImage`]. [`train`] makes weights from a recipe, [`rcnn`] from
+//! boxes that a reader draws, [`evaluate`] measures them on persons that were held back. [`post`], [`data`] and [`metrics`] are plain functions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
 
 mod answer;
 pub mod arch;
 pub mod atlas;
+pub mod bench;
 pub mod card;
 mod click;
 pub mod data;
@@ -21,6 +22,7 @@ mod files;
 mod image;
 mod import;
 mod input;
+pub mod language;
 pub mod metrics;
 pub mod npy;
 pub mod plain;
@@ -29,12 +31,14 @@ mod prepare;
 pub mod published;
 mod radon;
 pub mod raw;
+pub mod rcnn;
 mod restore;
 mod run;
 mod segment;
 pub mod store;
 pub mod train;
 pub mod trust;
+mod untrained;
 mod volume;
 mod weights;
 

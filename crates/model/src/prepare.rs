@@ -184,7 +184,7 @@ pub(crate) fn intensity(
 }
 
 /// (x - mean) / std of one channel.
-fn shifted(values: &mut [f32], spec: &InputSpec, channel: usize) {
+pub(crate) fn shifted(values: &mut [f32], spec: &InputSpec, channel: usize) {
     let of = |list: &[f32], default: f32| list.get(channel).or(list.first()).copied().unwrap_or(default);
     let (mean, std) = (of(&spec.mean, 0.0), of(&spec.std, 1.0));
     if mean != 0.0 || std != 1.0 {
@@ -201,6 +201,7 @@ pub(crate) fn prepare(picture: &Picture, card: &Card) -> Result<Prepared> {
         Takes::Plane(n) => n,
         Takes::Volume(_) => return fail(format!("'{}' takes a volume, this is a single image", card.id)),
         Takes::Latent(_) => return fail(format!("'{}' makes images of noise and takes none", card.id)),
+        Takes::Text => return fail(format!("'{}' reads text, not images", card.id)),
     };
     if picture.planes.len() != 1 && picture.planes.len() != channels {
         let what = if channels == 1 { "one grey channel".into() } else { format!("{channels} channels") };
@@ -412,5 +413,48 @@ mod tests {
         let values: Vec<f32> = prepared.x.flatten_all().unwrap().to_vec1().unwrap();
         // 640 x 470 to 1089 x 800.
         assert!(values[1088] != 0.0 && values[1089] == 0.0);
+    }
+
+    // tests/parity/prepare.py: torchvision 0.29 and torchxrayvision 1.5.7 on v(x, y) = (7 x + 13 y) % 31 * 8, 53 x 37;
+    // the numbers at 0, 1, n / 7, n / 3, n / 2, 2 n / 3, n - 2 and n - 1 of each result.
+    #[test]
+    fn numbers_are_torchvisions() {
+        let (columns, rows) = (53, 37);
+        let plane = (0..columns * rows).map(|i| ((i % columns * 7 + i / columns * 13) % 31 * 8) as f32).collect();
+        let window = Some([0.0, 255.0]);
+        let picture = Picture { columns, rows, planes: vec![plane], full_range: window, window };
+        let check = |name: &str, channels: usize, change: fn(&mut InputSpec), wanted: [f32; 8], limit: f32| {
+            let mut card = template(name).unwrap();
+            change(&mut card.input);
+            card.check().unwrap();
+            let x = prepare(&picture, &card).unwrap().x.narrow(1, 0, channels).unwrap();
+            let x: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+            let n = x.len();
+            let at = [0, 1, n / 7, n / 3, n / 2, n * 2 / 3, n - 2, n - 1];
+            for (i, wanted) in at.into_iter().zip(wanted) {
+                assert!((x[i] - wanted).abs() < limit, "{name} {i}: {} {wanted}", x[i]);
+            }
+        };
+        let classifier = [-0.738628, 0.140314, -0.213385, -0.625651, -0.236671, -0.400648, 0.566087, 0.417032];
+        check("resnet50", 3, |i| (i.rows, i.columns, i.shorter_px) = (16, 20, Some(24)), classifier, 1e-4);
+        let xrv = [-146.465, -0.290889, -15.9428, 13.5388, -192.158, -70.4593, 37.4932, -50.9941];
+        check("xrv_densenet121", 1, |i| (i.rows, i.columns) = (16, 16), xrv, 0.05);
+        let detector = [-2.1179, -1.32674, 0.301974, -2.03571, -0.905016, -1.80444, 0.0, 0.0];
+        check("fasterrcnn_resnet50_fpn", 3, |i| (i.shorter_px, i.longer_px) = (Some(45), Some(60)), detector, 1e-4);
+        let yolox = [53.8295, 146.58, 174.057, 30.6704, 124.375, 190.42, 114.0, 114.0];
+        check("yolox_s", 1, |i| (i.rows, i.columns) = (32, 32), yolox, 0.01);
+        let shrunk = [104.982, 125.408, 115.125, 127.513, 105.856, 126.198, 136.302, 115.391];
+        let plain = |i: &mut InputSpec| {
+            (i.rows, i.columns, i.resize) = (11, 29, Resize::Squeeze);
+            (i.mean, i.std) = (Vec::new(), Vec::new());
+            i.intensity = Intensity::Range { low: 0.0, high: 1.0, to_low: 0.0, to_high: 1.0, clip: false };
+        };
+        let mut card = template("unet_plane").unwrap();
+        plain(&mut card.input);
+        let x: Vec<f32> = prepare(&picture, &card).unwrap().x.flatten_all().unwrap().to_vec1().unwrap();
+        let n = x.len();
+        for (i, wanted) in [0, 1, n / 7, n / 3, n / 2, n * 2 / 3, n - 2, n - 1].into_iter().zip(shrunk) {
+            assert!((x[i] - wanted).abs() < 1e-2, "shrunk {i}: {} {wanted}", x[i]);
+        }
     }
 }

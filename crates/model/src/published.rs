@@ -3,14 +3,14 @@
 //! Numbers are those of the published implementations; `models template NAME` prints one to edit. Each says that it
 //! is not for diagnosis, and under which licence the published weights stand.
 
-use crate::arch::detect::{darknet, faster, ssd, ssd_light, yolox};
+use crate::arch::detect::{darknet, fast, faster, ssd, ssd_light, yolox};
 use crate::arch::{
     Architecture, autoencoder, densenet, fcn, gan, inception, meshnet, monai, resnet, resnet_ae, unet_plane, vgg,
 };
 use crate::card::{Activation, Card, Channels, InputSpec, Intensity, Label, PostSpec, Resize, Task};
 
 /// Every name that [`template`] knows.
-pub const NAMES: [&str; 42] = [
+pub const NAMES: [&str; 44] = [
     "resnet18",
     "resnet34",
     "resnet50",
@@ -45,7 +45,9 @@ pub const NAMES: [&str; 42] = [
     "yolox_nano",
     "yolox_tiny",
     "yolox_s",
+    "fastrcnn_vgg16",
     "conv_autoencoder",
+    "xrv_resnetae101",
     "mednist_gan",
     "dcgan_generator",
     "dcgan_discriminator",
@@ -487,6 +489,22 @@ fn draft(name: &str) -> Option<Draft> {
             "Finds and outlines the 80 kinds of objects of COCO in a photograph.",
             A::MaskRcnn(faster::FasterConfig::published(91)),
         ),
+        "fastrcnn_vgg16" => Draft {
+            name: "Fast R-CNN on VGG-16",
+            summary: "Finds the 20 kinds of objects of Pascal VOC in a photograph, among regions of selective search.",
+            licence: "MIT (Fast R-CNN, Microsoft); trained on Pascal VOC",
+            architecture: A::FastRcnn(fast::FastConfig::published(21)),
+            // Caffe's: blue, green and red of 0 to 255 minus their means; shorter side 600, longer at most 1000.
+            input: InputSpec {
+                shorter_px: Some(600),
+                longer_px: Some(1000),
+                antialias: false,
+                channels: Channels::Bgr,
+                mean: vec![102.9801, 115.9465, 122.7717],
+                ..InputSpec::of(600, 1024, Resize::Detector, Intensity::Window { to_low: 0.0, to_high: 255.0 })
+            },
+            labels: lines(include_str!("../data/labels/voc.txt")),
+        },
         "ssd300_vgg16" => Draft {
             name: "SSD300 on VGG-16",
             summary: "Finds the 80 kinds of objects of COCO in a photograph.",
@@ -589,6 +607,7 @@ pub fn template(name: &str) -> Option<Card> {
         crate::arch::Answer::Masks => Task::Segmentation,
         crate::arch::Answer::Boxes => Task::Detection,
         crate::arch::Answer::Image => Task::Reconstruction,
+        crate::arch::Answer::Text => Task::Language,
     };
     let activation = match (&draft.architecture, task) {
         (Architecture::MonaiGenerator(_), _) => Activation::Sigmoid,

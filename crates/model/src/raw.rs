@@ -21,7 +21,8 @@ impl Model {
         arrays(self.network().run(&x, &mut pass)?)
     }
 
-    /// As [`Model::raw`], with the activations behind layers of the published network, by name.
+    /// As [`Model::raw`], with the activations behind layers of the published network, by name; a detector of regions
+    /// runs on `regions` (`[x0, y0, x1, y1]` in pixels of the input) where they are given.
     ///
     /// # Errors
     /// As [`Model::raw`].
@@ -29,11 +30,16 @@ impl Model {
         &self,
         input: &Array,
         wanted: &[&str],
+        regions: Option<&[[f32; 4]]>,
         cx: &RunCx<'_>,
     ) -> Result<(Arrays, BTreeMap<String, Array>)> {
         let x = self.own_input(input)?;
         let mut pass = Pass::keeping(*cx, wanted);
-        let out = arrays(self.network().run(&x, &mut pass)?)?;
+        let out = match regions {
+            None => self.network().run(&x, &mut pass)?,
+            Some(regions) => self.run_on(&x, regions, &mut pass)?,
+        };
+        let out = arrays(out)?;
         let kept = pass.kept().iter().map(|(name, t)| {
             Ok((name.clone(), Array { shape: t.dims().to_vec(), values: t.flatten_all()?.to_vec1()? }))
         });
@@ -53,6 +59,7 @@ impl Model {
                 Takes::Plane(c) => format!("[N, {c}, rows, columns]"),
                 Takes::Volume(c) => format!("[N, {c}, slices, rows, columns]"),
                 Takes::Latent(c) => format!("[N, {c}]"),
+                Takes::Text => return Err(Error::Image { reason: format!("'{}' reads text, not arrays", card.id) }),
             };
             let reason = format!("'{}' takes an array of shape {wanted}, this one is {:?}", card.id, input.shape);
             return Err(Error::Image { reason });

@@ -6,7 +6,7 @@ use crate::{Error, Model, Result};
 use candle_core::{Device, Tensor};
 
 /// Sides are filled up to a multiple of this, so that any of the networks here can halve them.
-const STEP: usize = 16;
+pub(crate) const STEP: usize = 16;
 
 impl Model {
     /// Restores an image from one or more planes.

@@ -147,6 +147,9 @@ impl Model {
             let reason = format!("'{}' is a model of {}, which outlines nothing", self.card.id, self.card.task.name());
             return Err(Error::Image { reason });
         }
+        if self.card.input.click {
+            return Err(Error::Image { reason: format!("'{}' outlines what is clicked, and nothing was", self.card.id) });
+        }
         image.check()?;
         let (columns, rows) = (image.columns, image.rows);
         let mut timings_ms = Vec::with_capacity(3);

@@ -112,10 +112,7 @@ impl Store {
     /// [`Error::Tensors`], [`Error::Weights`], [`Error::WrongHash`], [`Error::Card`]; [`Error::AlreadyThere`];
     /// [`Error::Write`] or [`Error::DiskFull`]. After each of them nothing is left behind.
     pub fn add(&mut self, files: &[PathBuf], mut card: Card) -> Result<&Entry> {
-        let added = self.added.clone().ok_or_else(|| Error::Card {
-            id: card.id.clone(),
-            reason: "there is no folder for added models; set LIGHTBOX_MODELS".into(),
-        })?;
+        let added = self.added.clone().ok_or_else(|| no_folder(&card.id))?;
         let Some(file) = files.first() else {
             return Err(Error::Card { id: card.id, reason: "no file of weights was given".into() });
         };
@@ -145,15 +142,36 @@ impl Store {
             kind: notes.kind.into(),
             sha256: found,
         });
-        std::fs::create_dir_all(&added).map_err(Error::write(&added))?;
-        // Whole or not at all: the folder gets its name when both files are in it.
+        self.put(&added, card, &tensors)
+    }
+
+    /// Puts a model that was trained here among the added ones.
+    ///
+    /// # Errors
+    /// [`Error::Card`], [`Error::AlreadyThere`], [`Error::Write`] or [`Error::DiskFull`]. After each of them nothing is
+    /// left behind.
+    pub fn keep(&mut self, trained: &crate::rcnn::Trained) -> Result<&Entry> {
+        let card = trained.card.clone();
+        let added = self.added.clone().ok_or_else(|| no_folder(&card.id))?;
+        check_id(&card.id)?;
+        if self.entries.iter().any(|e| e.id == card.id) || added.join(&card.id).exists() {
+            return Err(Error::AlreadyThere { id: card.id });
+        }
+        card.check()?;
+        self.put(&added, card, &trained.tensors)
+    }
+
+    /// Writes a model that was checked, whole or not at all: the folder gets its name when both files are in it.
+    fn put(&mut self, added: &Path, mut card: Card, tensors: &crate::arch::Tensors) -> Result<&Entry> {
+        std::fs::create_dir_all(added).map_err(Error::write(added))?;
+        let dir = added.join(&card.id);
         let part = added.join(format!(".{}.part", card.id));
         let written = (|| {
             if part.exists() {
                 std::fs::remove_dir_all(&part).map_err(Error::write(&part))?;
             }
             std::fs::create_dir_all(&part).map_err(Error::write(&part))?;
-            card.sha256 = weights::write(&part.join(WEIGHTS_FILE), &tensors)?;
+            card.sha256 = weights::write(&part.join(WEIGHTS_FILE), tensors)?;
             write_atomic(&part.join(CARD_FILE), card.to_toml()?.as_bytes())?;
             std::fs::rename(&part, &dir).map_err(Error::write(&dir))
         })();
@@ -182,6 +200,10 @@ impl Store {
         self.entries.retain(|e| e.id != id);
         Ok(())
     }
+}
+
+fn no_folder(id: &str) -> Error {
+    Error::Card { id: id.into(), reason: "there is no folder for added models; set LIGHTBOX_MODELS".into() }
 }
 
 /// Checks the hash of an entry's weights without loading them.

@@ -38,51 +38,64 @@ pub fn temperature(said: &[(&[f32], usize)]) -> f64 {
     ((a + b) / 2.0).exp()
 }
 
-/// What the features of the training images are like: mean and deviation of each.
+/// What the features of the training images are like: a mean for each class and one deviation for all (Lee et al. 2018,
+/// with a diagonal covariance).
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureGate {
-    mean: Vec<f32>,
+    means: Vec<Vec<f32>>,
     deviation: Vec<f32>,
 }
 
 impl FeatureGate {
-    /// From one row of features an image.
+    /// From one row of features an image, with the number of its class (0 for all where there are none).
     #[must_use]
-    pub fn fit(rows: &[Vec<f32>]) -> Self {
+    pub fn fit(rows: &[(Vec<f32>, usize)]) -> Self {
+        let k = rows.first().map_or(0, |r| r.0.len());
+        let classes = rows.iter().map(|r| r.1 + 1).max().unwrap_or(0);
+        let mut means = vec![vec![0f32; k]; classes];
+        for (class, mean) in means.iter_mut().enumerate() {
+            let own = || rows.iter().filter(|r| r.1 == class);
+            let n = own().count().max(1) as f32;
+            own().for_each(|r| mean.iter_mut().zip(&r.0).for_each(|(m, v)| *m += v / n));
+        }
         let n = rows.len().max(1) as f32;
-        let k = rows.first().map_or(0, Vec::len);
-        let mut mean = vec![0f32; k];
-        rows.iter().for_each(|r| mean.iter_mut().zip(r).for_each(|(m, v)| *m += v / n));
         let mut deviation = vec![0f32; k];
-        for r in rows {
-            deviation.iter_mut().zip(r).zip(&mean).for_each(|((d, v), m)| *d += (v - m).powi(2) / n);
+        for (row, class) in rows {
+            let mean = &means[*class];
+            deviation.iter_mut().zip(row).zip(mean).for_each(|((d, v), m)| *d += (v - m).powi(2) / n);
         }
         let largest = deviation.iter().copied().fold(0.0, f32::max).sqrt();
         // A feature that never moved says nothing about an image where it does: it is not let weigh everything.
         deviation.iter_mut().for_each(|d| *d = d.sqrt().max(0.05 * largest).max(1e-6));
-        Self { mean, deviation }
+        Self { means, deviation }
     }
 
-    /// Root mean square of the features' distances from their mean, in deviations (diagonal Mahalanobis distance).
+    /// Root mean square of the features' distances from the nearest mean, in deviations.
     #[must_use]
     pub fn distance(&self, row: &[f32]) -> f64 {
-        let each = row.iter().zip(&self.mean).zip(&self.deviation).map(|((v, m), d)| f64::from((v - m) / d).powi(2));
-        (each.sum::<f64>() / self.mean.len().max(1) as f64).sqrt()
+        let from = |mean: &Vec<f32>| {
+            let each = row.iter().zip(mean).zip(&self.deviation).map(|((v, m), d)| f64::from((v - m) / d).powi(2));
+            (each.sum::<f64>() / self.deviation.len().max(1) as f64).sqrt()
+        };
+        self.means.iter().map(from).fold(f64::INFINITY, f64::min)
     }
 
     pub(crate) fn tensors(&self) -> Result<Tensors> {
-        let k = self.mean.len();
+        // One axis each, so that they keep their precision.
+        let means: Vec<f32> = self.means.concat();
         Ok(Tensors::from([
-            ("gate.mean".into(), Tensor::from_slice(&self.mean, k, &Device::Cpu)?),
-            ("gate.deviation".into(), Tensor::from_slice(&self.deviation, k, &Device::Cpu)?),
+            ("gate.mean".into(), Tensor::from_slice(&means, means.len(), &Device::Cpu)?),
+            ("gate.deviation".into(), Tensor::from_slice(&self.deviation, self.deviation.len(), &Device::Cpu)?),
         ]))
     }
 
     fn of_tensors(tensors: &Tensors) -> Result<Option<Self>> {
-        let (Some(mean), Some(deviation)) = (tensors.get("gate.mean"), tensors.get("gate.deviation")) else {
+        let (Some(means), Some(deviation)) = (tensors.get("gate.mean"), tensors.get("gate.deviation")) else {
             return Ok(None);
         };
-        Ok(Some(Self { mean: mean.flatten_all()?.to_vec1()?, deviation: deviation.flatten_all()?.to_vec1()? }))
+        let deviation: Vec<f32> = deviation.flatten_all()?.to_vec1()?;
+        let means: Vec<f32> = means.flatten_all()?.to_vec1()?;
+        Ok(Some(Self { means: means.chunks_exact(deviation.len().max(1)).map(<[f32]>::to_vec).collect(), deviation }))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::answer::is_background;
 use crate::arch::{Output, Pass, Takes};
-use crate::card::{Activation, Card, Task};
+use crate::card::{Activation, Card, Intensity, Task};
 use crate::{Error, Model, Result, RunCx};
 use candle_core::{Device, Tensor};
 use lightbox_core::{BitPlane, Mask, Volume, VoxelPos};
 use rayon::prelude::*;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -94,11 +95,11 @@ impl Grid {
         [0, 1, 2].map(|a| self.origin[a] + (0..3).map(|k| i[k] * self.steps[k][a]).sum::<f64>())
     }
 
-    /// The volume at the grid, trilinear; 0 outside.
+    /// The volume at the grid, trilinear; NaN outside.
     pub(crate) fn sample(&self, volume: &Volume) -> Vec<f32> {
         let [_, rows, columns] = self.dims;
         let dims = volume.geometry().dims();
-        let mut out = vec![0f32; self.dims.iter().product()];
+        let mut out = vec![f32::NAN; self.dims.iter().product()];
         out.par_chunks_exact_mut(rows * columns).enumerate().for_each(|(s, plane)| {
             for (i, o) in plane.iter_mut().enumerate() {
                 let v = self.voxel([s as f64, (i / columns) as f64, (i % columns) as f64]);
@@ -111,6 +112,24 @@ impl Grid {
         });
         out
     }
+}
+
+/// Values of the grid to the network's range. What lies outside of the volume is 0 where the range depends on the
+/// volume's own values, as the published tools fill up before they look at them; else it is the card's `pad`.
+fn to_range(values: &mut [f32], card: &Card) -> Result<()> {
+    let fixed = matches!(card.input.intensity, Intensity::Range { .. });
+    let fill = |values: &mut [f32], with: f32| {
+        values.par_iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = with);
+    };
+    if !fixed {
+        fill(values, 0.0);
+    }
+    crate::prepare::intensity(values, &card.input, None, None)?;
+    crate::prepare::shifted(values, &card.input, 0);
+    if fixed {
+        fill(values, card.input.pad);
+    }
+    Ok(())
 }
 
 impl Model {
@@ -140,7 +159,7 @@ impl Model {
         (cx.progress)(0.0, "Preparing the volume");
         let grid = Grid::of(card, volume)?;
         let mut values = grid.sample(volume);
-        crate::prepare::intensity(&mut values, &card.input, None, None)?;
+        to_range(&mut values, card)?;
         cx.check()?;
         stage("prepare");
         let labels = match card.input.window_overlap {
@@ -201,58 +220,87 @@ impl Model {
     }
 
     /// Windows of the card's size; where they overlap the mean of the networks' numbers counts.
+    ///
+    /// The sums of one layer of windows are held at a time: slices that no later window reaches become labels at once, so
+    /// that memory does not grow with the slices beyond input and labels.
     fn by_windows(&self, values: &[f32], dims: [usize; 3], overlap: f64, cx: &RunCx<'_>) -> Result<Vec<u16>> {
         let card = self.card();
         let window = [card.input.slices, card.input.rows, card.input.columns];
-        let starts = |a: usize| -> Vec<usize> {
-            let step = ((window[a] as f64 * (1.0 - overlap)) as usize).max(1);
-            let last = dims[a] - window[a];
-            let mut all: Vec<usize> = (0..last).step_by(step).collect();
-            all.push(last);
-            all
-        };
-        let places: Vec<[usize; 3]> = starts(0)
-            .into_iter()
-            .flat_map(|s| starts(1).into_iter().flat_map(move |r| starts(2).into_iter().map(move |c| [s, r, c])))
-            .collect();
-        let voxels: usize = dims.iter().product();
-        let k = card.labels.len();
-        let mut sum = vec![0f32; k * voxels];
-        let mut count = vec![0f32; voxels];
-        for (n, place) in places.iter().enumerate() {
-            cx.check()?;
-            (cx.progress)(0.05 + 0.9 * n as f32 / places.len() as f32, "Running the network");
-            let line = |s: usize, r: usize| ((place[0] + s) * dims[1] + place[1] + r) * dims[2] + place[2];
-            let mut part = Vec::with_capacity(window.iter().product());
-            for s in 0..window[0] {
-                for r in 0..window[1] {
-                    part.extend_from_slice(&values[line(s, r)..][..window[2]]);
-                }
-            }
-            let x = Tensor::from_vec(part, (1, 1, window[0], window[1], window[2]), &Device::Cpu)?;
-            let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
-            let Output::Masks(t) = self.network().run(&x, &mut Pass::new(quiet))? else {
-                return Err(Error::Image { reason: format!("'{}' outlines nothing", card.id) });
-            };
-            let out: Vec<f32> = t.flatten_all()?.to_vec1()?;
-            let size: usize = window.iter().product();
-            for s in 0..window[0] {
-                for r in 0..window[1] {
-                    let (to, from) = (line(s, r), (s * window[1] + r) * window[2]);
-                    count[to..to + window[2]].iter_mut().for_each(|c| *c += 1.0);
-                    for label in 0..k {
-                        let source = &out[label * size + from..][..window[2]];
-                        let target = &mut sum[label * voxels + to..][..window[2]];
-                        target.iter_mut().zip(source).for_each(|(t, s)| *t += s);
+        let starts: [Vec<usize>; 3] = [0, 1, 2].map(|a| starts(dims[a], window[a], overlap));
+        // How many windows cover each index of an axis.
+        let covers: [Vec<f32>; 3] = [0, 1, 2].map(|a| {
+            let of = |i: usize| starts[a].iter().filter(|s| (**s..**s + window[a]).contains(&i)).count() as f32;
+            (0..dims[a]).map(of).collect()
+        });
+        let (k, plane) = (card.labels.len(), dims[1] * dims[2]);
+        let total = starts.iter().map(Vec::len).product::<usize>().max(1);
+        let mut sums: VecDeque<Vec<f32>> = VecDeque::new();
+        let mut labels = Vec::with_capacity(dims[0] * plane);
+        let mut done = 0;
+        for (n, s0) in starts[0].iter().copied().enumerate() {
+            sums.resize_with(window[0], || vec![0f32; k * plane]);
+            for r0 in starts[1].iter().copied() {
+                for c0 in starts[2].iter().copied() {
+                    cx.check()?;
+                    (cx.progress)(0.05 + 0.9 * done as f32 / total as f32, "Running the network");
+                    done += 1;
+                    let mut part = Vec::with_capacity(window.iter().product());
+                    for s in 0..window[0] {
+                        for r in 0..window[1] {
+                            let from = ((s0 + s) * dims[1] + r0 + r) * dims[2] + c0;
+                            part.extend_from_slice(&values[from..from + window[2]]);
+                        }
+                    }
+                    let out = self.window(part, window, cx)?;
+                    let size = out.len() / k.max(1);
+                    for (s, sum) in sums.iter_mut().enumerate() {
+                        for (label, sum) in sum.chunks_exact_mut(plane).enumerate() {
+                            for r in 0..window[1] {
+                                let source = &out[label * size + (s * window[1] + r) * window[2]..][..window[2]];
+                                let target = &mut sum[(r0 + r) * dims[2] + c0..][..window[2]];
+                                target.iter_mut().zip(source).for_each(|(t, s)| *t += s);
+                            }
+                        }
                     }
                 }
             }
+            let next = starts[0].get(n + 1).copied().unwrap_or(dims[0]);
+            for s in s0..next {
+                let Some(mut sum) = sums.pop_front() else { break };
+                for (i, v) in sum.iter_mut().enumerate() {
+                    let (r, c) = (i % plane / dims[2], i % dims[2]);
+                    *v /= covers[0][s] * covers[1][r] * covers[2][c];
+                }
+                labels.extend(winners(card, &Tensor::from_vec(sum, (k, plane), &Device::Cpu)?)?);
+            }
         }
-        for part in sum.chunks_exact_mut(voxels) {
-            part.iter_mut().zip(&count).for_each(|(v, c)| *v /= c.max(1.0));
-        }
-        winners(card, &Tensor::from_vec(sum, (k, voxels), &Device::Cpu)?)
+        Ok(labels)
     }
+
+    /// The network's numbers for one window, `[labels * slices * rows * columns]`.
+    fn window(&self, part: Vec<f32>, [d, h, w]: [usize; 3], cx: &RunCx<'_>) -> Result<Vec<f32>> {
+        let card = self.card();
+        let x = Tensor::from_vec(part, (1, 1, d, h, w), &Device::Cpu)?;
+        let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
+        let Output::Masks(t) = self.network().run(&x, &mut Pass::new(quiet))? else {
+            return Err(Error::Image { reason: format!("'{}' outlines nothing", card.id) });
+        };
+        if t.dims() != [1, card.labels.len(), d, h, w] {
+            let reason =
+                format!("'{}' gives an outline of shape {:?} for a window of {d} x {h} x {w}", card.id, t.dims());
+            return Err(Error::Image { reason });
+        }
+        Ok(t.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// Where windows begin along an axis; the last one ends with it.
+fn starts(size: usize, window: usize, overlap: f64) -> Vec<usize> {
+    let step = ((window as f64 * (1.0 - overlap)) as usize).max(1);
+    let last = size.saturating_sub(window);
+    let mut all: Vec<usize> = (0..last).step_by(step).collect();
+    all.push(last);
+    all
 }
 
 fn winners(card: &Card, logits: &Tensor) -> Result<Vec<u16>> {
@@ -321,4 +369,41 @@ fn glam_inverse(steps: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::published::template;
+
+    #[test]
+    fn fixed_ranges_are_shifted_and_padded_as_the_card_says() {
+        // nnU-Net's CT: clipped to fixed HU, then (x - mean) / deviation of the training set; 0 around the volume.
+        let mut card = template("monai_unet_spleen").unwrap();
+        card.input.intensity =
+            Intensity::Range { low: -900.0, high: 300.0, to_low: -900.0, to_high: 300.0, clip: true };
+        (card.input.mean, card.input.std) = (vec![100.0], vec![50.0]);
+        card.check().unwrap();
+        let mut values = [-1000.0, 150.0, 1000.0, f32::NAN];
+        to_range(&mut values, &card).unwrap();
+        assert_eq!(values, [-20.0, 1.0, 4.0, 0.0]);
+        // MONAI's: HU -57 to 164 become 0 to 1.
+        let mut values = [-57.0, 164.0, 53.5, f32::NAN];
+        to_range(&mut values, &template("monai_unet_spleen").unwrap()).unwrap();
+        assert!(values.iter().zip([0.0, 1.0, 0.5, 0.0]).all(|(v, w)| (v - w).abs() < 1e-6), "{values:?}");
+        // Quantiles are those of the filled volume.
+        let mut values = [f32::NAN, 10.0, 20.0, 30.0];
+        let mut card = template("model18cls").unwrap();
+        (card.input.clip_low, card.input.clip_high) = (0.0, 1.0);
+        to_range(&mut values, &card).unwrap();
+        assert!(values.iter().zip([0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0]).all(|(v, w)| (v - w).abs() < 1e-6), "{values:?}");
+    }
+
+    #[test]
+    fn windows_cover_an_axis_and_end_with_it() {
+        assert_eq!(starts(10, 4, 0.5), [0, 2, 4, 6]);
+        assert_eq!(starts(11, 4, 0.5), [0, 2, 4, 6, 7]);
+        assert_eq!(starts(4, 4, 0.9), [0]);
+        assert_eq!(starts(9, 4, 0.0), [0, 4, 5]);
+    }
 }

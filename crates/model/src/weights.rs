@@ -108,7 +108,7 @@ pub(crate) fn to_bytes(tensors: &Tensors, fields: Option<HashMap<String, String>
         .map_err(|e| Error::Tensor(candle_core::Error::Msg(e.to_string())))
 }
 
-/// A tensor that becomes bytes only when they are written, one at a time.
+/// A tensor that becomes bytes only when they are written, one at a time; in half precision where so asked.
 struct Written<'a> {
     tensor: &'a Tensor,
     half: bool,
@@ -126,13 +126,13 @@ impl View for Written<'_> {
     fn data(&self) -> Cow<'_, [u8]> {
         // f32 on the CPU, checked by the caller; an empty answer would be found by the length check of the writer.
         let flat = self.tensor.flatten_all();
-        if self.half {
-            let half = flat.and_then(|t| t.to_dtype(candle_core::DType::F16));
-            let bits: Vec<half::f16> = half.and_then(|t| t.to_vec1()).unwrap_or_default();
-            return Cow::Owned(bits.iter().flat_map(|v| v.to_le_bytes()).collect());
-        }
-        let values: Vec<f32> = flat.and_then(|t| t.to_vec1()).unwrap_or_default();
-        Cow::Owned(values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        Cow::Owned(if self.half {
+            let values = flat.and_then(|t| t.to_dtype(candle_core::DType::F16)?.to_vec1::<half::f16>());
+            values.unwrap_or_default().iter().flat_map(|v| v.to_le_bytes()).collect()
+        } else {
+            let values: Vec<f32> = flat.and_then(|t| t.to_vec1()).unwrap_or_default();
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        })
     }
 
     fn data_len(&self) -> usize {
@@ -148,10 +148,20 @@ pub(crate) fn write(path: &Path, tensors: &Tensors) -> Result<String> {
 /// As [`write`]; where `half`, matrices and kernels as f16. Biases, norms and statistics stay f32: they are few, and a
 /// variance of 1e-6 is none any more in f16.
 pub(crate) fn write_as(path: &Path, tensors: &Tensors, half: bool) -> Result<String> {
+    write_with(path, tensors, None, half)
+}
+
+/// As [`write_as`], with text fields in the file's head.
+pub(crate) fn write_with(
+    path: &Path,
+    tensors: &Tensors,
+    fields: Option<HashMap<String, String>>,
+    half: bool,
+) -> Result<String> {
     let views =
         tensors.iter().map(|(name, tensor)| (name.as_str(), Written { tensor, half: half && tensor.rank() > 1 }));
     let part = path.with_extension("part");
-    let written = safetensors::serialize_to_file(views, None, &part).map_err(|e| match e {
+    let written = safetensors::serialize_to_file(views, fields, &part).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(e) => Error::write(path)(e),
         e => Error::Tensor(candle_core::Error::Msg(e.to_string())),
     });

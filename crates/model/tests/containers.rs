@@ -179,3 +179,118 @@ fn darknet_files_have_the_length_of_their_cfg() {
     let said = case.add(&path, big).unwrap_err().to_string();
     assert!(said.contains("248007048"), "{said}");
 }
+
+/// The mesh's 32 numbers as a safetensors file.
+fn mesh_file(values: &[f32; 32]) -> Vec<u8> {
+    let header = r#"{"layers.0.weight":{"dtype":"F32","shape":[1,1,3,3,3],"data_offsets":[0,108]},
+        "layers.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[108,112]},
+        "layers.1.weight":{"dtype":"F32","shape":[2,1,1,1,1],"data_offsets":[112,120]},
+        "layers.1.bias":{"dtype":"F32","shape":[2],"data_offsets":[120,128]}}"#;
+    safetensors(header, &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let case = Case::new();
+    for (n, bad) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().enumerate() {
+        let mut values = [0.1; 32];
+        values[29] = bad;
+        let said = case.refused(&format!("nan{n}.safetensors"), &mesh_file(&values));
+        assert!(said.contains("'layers.1.weight'") && said.contains("not finite"), "{said}");
+    }
+    // The same file with numbers is taken.
+    let good = case.file("good.safetensors", &mesh_file(&[0.1; 32]));
+    case.add(&good, card(MESH)).unwrap();
+}
+
+/// A PyTorch zip archive with this `data.pkl` and one storage.
+fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("archive/data.pkl", pickle), ("archive/version", b"3\n"), ("archive/data/0", storage)] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn archives_run_nothing_and_are_not_taken_at_their_word() {
+    let case = Case::new();
+    for (name, call) in [("system", "cposix\nsystem\n"), ("eval", "c__builtin__\neval\n")] {
+        let pickle = [b"\x80\x02", call.as_bytes(), b"X\x0a\x00\x00\x00touch /tmp\x85R."].concat();
+        let said = case.refused(&format!("{name}.pth"), &archive(&pickle, &[]));
+        assert!(said.contains(name) && said.contains("nothing of it was executed"), "{said}");
+    }
+    // A tensor of 2^40 numbers over a storage of 28 bytes: by its name, size and stride as PyTorch writes them.
+    let text = |t: &str| [b"X".as_slice(), &(t.len() as u32).to_le_bytes(), t.as_bytes()].concat();
+    let huge = b"\x8a\x06\x00\x00\x00\x00\x00\x01";
+    let tensor = |name: &str| {
+        [
+            text(name),
+            b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec(),
+            text("storage"),
+            b"ctorch\nFloatStorage\n".to_vec(),
+            text("0"),
+            text("cpu"),
+            huge.to_vec(),
+            b"tQK\x00".to_vec(),
+            huge.to_vec(),
+            b"\x85K\x01\x85\x89}tR".to_vec(),
+        ]
+        .concat()
+    };
+    let all = [b"\x80\x02}(".to_vec(), tensor("layers.0.bias"), tensor("layers.1.bias"), b"u.".to_vec()].concat();
+    let said = case.refused("huge.pth", &archive(&all, &[0; 28]));
+    assert!(said.contains("'layers.0.bias' has shape [1099511627776]"), "{said}");
+    // The shape is right, the storage too short for it.
+    let right = [
+        b"\x80\x02}(".to_vec(),
+        ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"]
+            .iter()
+            .zip([[1u8, 1, 3, 3, 3].as_slice(), &[1], &[2, 1, 1, 1, 1], &[2]])
+            .flat_map(|(name, shape)| {
+                let tuple =
+                    |v: &[u8]| [b"(".to_vec(), v.iter().flat_map(|n| [b'K', *n]).collect(), b"t".to_vec()].concat();
+                let mut strides = vec![1u8; shape.len()];
+                for i in (0..shape.len() - 1).rev() {
+                    strides[i] = strides[i + 1] * shape[i + 1];
+                }
+                [
+                    text(name),
+                    b"ctorch._utils\n_rebuild_tensor_v2\n((".to_vec(),
+                    text("storage"),
+                    b"ctorch\nFloatStorage\n".to_vec(),
+                    text("0"),
+                    text("cpu"),
+                    b"K\x20tQK\x00".to_vec(),
+                    tuple(shape),
+                    tuple(&strides),
+                    b"\x89}tR".to_vec(),
+                ]
+                .concat()
+            })
+            .collect(),
+        b"u.".to_vec(),
+    ]
+    .concat();
+    let path = case.file("right.pth", &archive(&right, &[0; 128]));
+    case.add(&path, card(MESH)).unwrap();
+    std::fs::remove_dir_all(case.models()).unwrap();
+    let said = case.refused("short.pth", &archive(&right, &[0; 28]));
+    assert!(said.contains("cut short") || said.contains("beyond"), "{said}");
+}
+
+#[test]
+fn a_manifest_s_word_on_its_size_is_not_taken() {
+    let case = Case::new();
+    let layers = r#"{"model_config":{"config":{"layers":[{"class_name":"Conv3D","config":{"name":"one"}}]}}}"#;
+    let weights = r#"[{"paths":["w.bin"],"weights":[
+        {"name":"one/kernel","shape":[3,3,3,100000,100000],"dtype":"float32"},
+        {"name":"one/bias","shape":[1],"dtype":"float32"}]}]"#;
+    case.file("w.bin", &[0; 64]);
+    let json = format!(r#"{{"format":"layers-model","modelTopology":{layers},"weightsManifest":{weights}}}"#);
+    let said = case.refused("model.json", json.as_bytes());
+    assert!(said.contains("shape") || said.contains("short") || said.contains("bytes"), "{said}");
+}

@@ -4,6 +4,7 @@ use candle_core::Result;
 
 /// Runs `f` and says how many MiB the process held at most meanwhile, beyond what it held before; none elsewhere.
 pub(super) fn peak<R>(f: impl FnOnce() -> Result<R>) -> Result<(R, Option<f64>)> {
+    crate::memory::release();
     // Resets the high-water mark; without it the mark would be that of an earlier case.
     let reset = std::fs::write("/proc/self/clear_refs", "5").is_ok();
     let before = field("VmRSS:");

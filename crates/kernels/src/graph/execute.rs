@@ -263,7 +263,7 @@ impl Plan {
                 (Op::Affine(scale, shift, act), _) => {
                     let (x, pixels) = (get(first), from.pixels());
                     pool::par_for(planes, |p| {
-                        let (s, t) = (scale[p % from.channels], shift[p % from.channels]);
+                        let (s, t) = (scale[p % from.channels] as f32, shift[p % from.channels] as f32);
                         let dst = out.slice(p * pixels, pixels);
                         dst.iter_mut().zip(&x[p * pixels..]).for_each(|(d, x)| *d = act.apply(x * s + t));
                     })?;

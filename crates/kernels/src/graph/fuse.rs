@@ -59,33 +59,35 @@ pub(super) fn fuse(nodes: Vec<Node>, output: usize) -> Result<(Vec<Node>, usize)
     Ok((done, at[output]))
 }
 
-/// Folds `* scale + shift` into a convolution; false where there is none.
-fn fold(node: &mut Node, scale: &[f32], shift: &[f32]) -> Result<bool> {
+/// Folds `* scale + shift` into a convolution, rounding once; false where there is none.
+fn fold(node: &mut Node, scale: &[f64], shift: &[f64]) -> Result<bool> {
     if node.from.len() != 1 {
         return Ok(false);
     }
-    let by = |dims: Vec<usize>| Tensor::from_slice(scale, dims, &candle_core::Device::Cpu);
+    // `axis` of the weights are the norm's channels.
+    let weight_of = |weight: &Tensor, axis: usize| -> Result<Tensor> {
+        let inner = weight.dims()[axis + 1..].iter().product::<usize>().max(1);
+        let old = weight.detach().flatten_all()?.to_vec1::<f32>()?;
+        let by = |(i, v): (usize, &f32)| (f64::from(*v) * scale[i / inner % scale.len()]) as f32;
+        Tensor::from_vec(old.iter().enumerate().map(by).collect(), weight.dims(), &candle_core::Device::Cpu)
+    };
     let bias_of = |bias: Option<&Tensor>| -> Result<Tensor> {
         let old = match bias {
             Some(b) => b.flatten_all()?.to_vec1::<f32>()?,
             None => vec![0.0; scale.len()],
         };
-        let new: Vec<f32> = old.iter().zip(scale).zip(shift).map(|((b, s), t)| b * s + t).collect();
+        let new: Vec<f32> =
+            old.iter().zip(scale).zip(shift).map(|((b, s), t)| (f64::from(*b) * s + t) as f32).collect();
         Tensor::from_vec(new, scale.len(), &candle_core::Device::Cpu)
     };
     match &node.op {
         Op::Conv(l) if l.act == Act::None && l.weight.dim(0)? == scale.len() => {
-            let mut dims = vec![1; l.weight.rank()];
-            dims[0] = scale.len();
-            let weight = l.weight.detach().broadcast_mul(&by(dims)?)?;
-            node.op = Op::Conv(crate::ops::ConvLayer::new(weight, Some(bias_of(l.bias.as_ref())?), l.spec, l.act));
+            let (weight, bias) = (weight_of(&l.weight, 0)?, bias_of(l.bias.as_ref())?);
+            node.op = Op::Conv(crate::ops::ConvLayer::new(weight, Some(bias), l.spec, l.act));
             Ok(true)
         }
         Op::ConvTransposed(l) if l.act == Act::None && l.spec.groups == 1 && l.weight.dim(1)? == scale.len() => {
-            let mut dims = vec![1; l.weight.rank()];
-            dims[1] = scale.len();
-            let weight = l.weight.detach().broadcast_mul(&by(dims)?)?;
-            let bias = bias_of(l.bias.as_ref())?;
+            let (weight, bias) = (weight_of(&l.weight, 1)?, bias_of(l.bias.as_ref())?);
             node.op = Op::ConvTransposed(crate::ops::ConvTransposedLayer::new(weight, Some(bias), l.spec, l.act));
             Ok(true)
         }

@@ -62,8 +62,8 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Scale and shift with the running averages: `x * scale + shift`.
-    fn affine(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+    /// Scale and shift with the running averages: `x * scale + shift`. Not rounded yet, since they may be folded.
+    fn affine(&self) -> Result<(Vec<f64>, Vec<f64>)> {
         let get = |t: &Tensor| t.flatten_all()?.to_vec1::<f32>();
         let (w, b) = (get(&self.weight)?, get(&self.bias)?);
         let (m, v) = (get(&self.mean)?, get(&self.variance)?);
@@ -72,9 +72,8 @@ impl BatchNorm {
         }
         let scale: Vec<f64> =
             w.iter().zip(&v).map(|(w, v)| f64::from(*w) / (f64::from(*v) + self.eps).sqrt()).collect();
-        let shift =
-            scale.iter().zip(&m).zip(&b).map(|((s, m), b)| (f64::from(*b) - s * f64::from(*m)) as f32).collect();
-        Ok((scale.iter().map(|s| *s as f32).collect(), shift))
+        let shift = scale.iter().zip(&m).zip(&b).map(|((s, m), b)| f64::from(*b) - s * f64::from(*m)).collect();
+        Ok((scale, shift))
     }
 }
 
@@ -110,7 +109,7 @@ impl Flow for Eager {
         let (scale, shift) = layer.affine()?;
         let mut dims = vec![1; x.rank()];
         dims[1] = scale.len();
-        let like = |v| Tensor::from_vec(v, dims.clone(), x.device());
+        let like = |v: Vec<f64>| Tensor::from_vec(v, dims.clone(), x.device())?.to_dtype(x.dtype());
         x.broadcast_mul(&like(scale)?)?.broadcast_add(&like(shift)?)
     }
     fn map(&mut self, map: Map, x: &Tensor) -> Result<Tensor> {
@@ -145,7 +144,7 @@ enum Op {
     Conv(ConvLayer),
     ConvTransposed(ConvTransposedLayer),
     /// `x * scale + shift`, channel by channel.
-    Affine(Vec<f32>, Vec<f32>, Act),
+    Affine(Vec<f64>, Vec<f64>, Act),
     Map(Map),
     Add(Act),
     Cat,

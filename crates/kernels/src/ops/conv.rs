@@ -17,7 +17,7 @@ fn forward(spec: ConvSpec, act: Act, (x, xs): Arg, (w, ws): Arg, bias: Option<&[
         let bias = bias.map(<[f32]>::len);
         bail!("conv: input {xs:?}, weight {ws:?}, {} groups, bias {bias:?} do not fit together", spec.groups);
     }
-    let conv = Conv::new(spec, kernel, image.channels, c_out, w.len())?;
+    let conv = Conv::new(spec, kernel, image.channels, c_out, w.len())?.once();
     let (y, dims) = conv.forward(w, image.input(x), Extra { bias, act, res: None })?;
     Ok((y, image.with(c_out, dims)))
 }
@@ -147,7 +147,7 @@ fn backward_transposed(spec: ConvSpec, x: &Tensor, w: &Tensor, g: &Tensor) -> Re
         // The adjoint of a transposed convolution is the plain one, with the same weights in the same order.
         let gx = if x.track_op() {
             let v = with(w, |w| {
-                Conv::new(plain, kernel, c_out, c_in, w.len())?.forward(w, out.input(g), Extra::default())
+                Conv::new(plain, kernel, c_out, c_in, w.len())?.once().forward(w, out.input(g), Extra::default())
             })?;
             grad_like(v.0, x)?
         } else {

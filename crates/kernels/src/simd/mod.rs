@@ -27,6 +27,8 @@ pub(crate) trait Simd: Copy + 'static {
     const MR: usize;
     /// Vectors in a row of it: `MR * NV` accumulators, `NV` loaded and one broadcast must fit the registers.
     const NV: usize;
+    /// Whether a number can be multiplied and added in one step.
+    const FMA: bool;
     type V: Copy;
 
     unsafe fn splat(x: f32) -> Self::V;

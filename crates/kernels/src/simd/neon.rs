@@ -14,6 +14,7 @@ impl Simd for Neon {
     // Thirty-two registers: 24 accumulators, 3 loaded, broadcasts.
     const MR: usize = 8;
     const NV: usize = 3;
+    const FMA: bool = true;
     type V = float32x4_t;
 
     #[inline(always)]

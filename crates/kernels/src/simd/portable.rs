@@ -18,6 +18,7 @@ impl Simd for Portable {
     // Sixteen 128-bit registers: 8 accumulators, 2 loaded, 1 broadcast.
     const MR: usize = 4;
     const NV: usize = 2;
+    const FMA: bool = false;
     type V = V;
 
     #[inline(always)]

@@ -22,6 +22,7 @@ impl Simd for Avx2 {
     // 12 accumulators, 2 loaded, 1 broadcast.
     const MR: usize = 6;
     const NV: usize = 2;
+    const FMA: bool = true;
     type V = __m256;
 
     #[inline(always)]
@@ -134,6 +135,7 @@ impl Simd for Avx512 {
     // with a latency of 4, so 24 chains are plenty, and the load ports idle half of the time.
     const MR: usize = 8;
     const NV: usize = 3;
+    const FMA: bool = true;
     type V = __m512;
 
     #[inline(always)]

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use lightbox_core::{Frame, Rescale, Samples, Volume};
 use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::{Decoded, Stack};
-use lightbox_model::card::Intensity;
+use lightbox_model::card::{InputSpec, Intensity};
 use lightbox_model::{Found, Model, Picture, Restored, RunCx};
 use serde_json::{Value, json};
 
 use super::images;
 use crate::output;
 
-/// A decoded frame as models take it, and what had to be assumed.
-pub(super) fn picture(decoded: &Decoded, model: &Model) -> (Picture, Vec<String>) {
+/// A decoded frame as models with this way to their input take it, and what had to be assumed.
+pub(super) fn picture(decoded: &Decoded, input: &InputSpec) -> (Picture, Vec<String>) {
     let frame = &decoded.frame;
     let mut notes = Vec::new();
     let planes = match frame.samples() {
@@ -23,7 +23,7 @@ pub(super) fn picture(decoded: &Decoded, model: &Model) -> (Picture, Vec<String>
     };
     let (low, high) = frame.range().unwrap_or((0.0, 0.0));
     let mut picture = Picture { columns: frame.columns(), rows: frame.rows(), planes, full_range: None, window: None };
-    let stored = matches!(model.card().input.intensity, Intensity::StoredRange { .. });
+    let stored = matches!(input.intensity, Intensity::StoredRange { .. });
     picture.full_range = Some(match frame.samples() {
         Samples::U8(_) | Samples::Rgb8(_) => [0.0, 255.0],
         // The smallest usual number of bits that holds the largest value.

@@ -10,6 +10,7 @@ use lightbox_dicom::seg::{self, SegReference};
 use lightbox_dicom::{Opener, Series, Stack, Study};
 use lightbox_model::arch::Takes;
 use lightbox_model::card::Candidate;
+use lightbox_model::degrade::Degrade;
 use lightbox_model::explain::Method;
 use lightbox_model::{Card, GreyImage, Model, RunCx, SegmentOptions, npy};
 use serde_json::{Value, json};
@@ -35,8 +36,14 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
     let index = index(&args.paths)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|e| format!("the folder cannot be made ({}): {}", refusal(&e), args.out.display()))?;
-    let mut run =
-        Run { model: &model, ask: &ask, out: &args.out, opener: Opener::default(), inputs: Vec::new(), timings: Vec::new() };
+    let mut run = Run {
+        model: &model,
+        ask: &ask,
+        out: &args.out,
+        opener: Opener::default(),
+        inputs: Vec::new(),
+        timings: Vec::new(),
+    };
     let mut failed: Vec<String> = Vec::new();
     let total: usize =
         index.studies.iter().flat_map(|s| &s.series).flat_map(|s| &s.stacks).map(|k| k.frames.len()).sum();
@@ -58,7 +65,8 @@ pub(super) fn run(args: &args::Infer) -> Result<(), String> {
                     }
                     continue;
                 }
-                if stack.is_volume && !notes.is_empty() && !model.card().input.click {
+                let slab = model.card().architecture.inputs() > 3;
+                if stack.is_volume && !notes.is_empty() && !model.card().input.click && !slab {
                     failed.push(format!(
                         "the model reads single images, not a volume like this one. {}",
                         notes.join(" ")
@@ -251,7 +259,18 @@ impl Run<'_> {
     fn any(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
         let frame_ref = &stack.frames[n];
         let decoded = self.opener.decode(frame_ref).map_err(|e| e.to_string())?;
-        let (picture, mut notes) = answer::picture(&decoded, self.model);
+        let (mut picture, mut notes) = answer::picture(&decoded, &self.model.card().input);
+        // A model of a slab sees the neighbours too; beyond the ends the last slice stands for them.
+        if let Some(Degrade::Slab { slices, .. }) = self.model.card().data.as_ref().and_then(|d| d.degrade) {
+            let half = slices / 2;
+            let mut planes = Vec::with_capacity(slices);
+            for k in 0..slices {
+                let at = (n + k).saturating_sub(half).min(stack.frames.len() - 1);
+                let neighbour = self.opener.decode(&stack.frames[at]).map_err(|e| e.to_string())?;
+                planes.extend(answer::picture(&neighbour, &self.model.card().input).0.planes);
+            }
+            picture.planes = planes;
+        }
         notes.splice(0..0, objections.iter().cloned());
         let number = self.inputs.len();
         let (mut value, timings) = answer::plane(self.model, &picture, stack.pixel_spacing_mm, self.out, number)?;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use lightbox_model::evaluate::{Cases, evaluate as measure, worst_cases};
 use lightbox_model::train::{Recipe, TrainOptions, train as run};
-use lightbox_model::{Card, Model, RunCx, Store, card, data};
+use lightbox_model::{Card, Model, RunCx, Store, card, data, rcnn};
 
+use super::language;
 use crate::args;
 use crate::output;
 
@@ -31,18 +32,26 @@ pub(super) fn evaluate(
     gallery: Option<&Path>,
     json: bool,
 ) -> Result<(), String> {
-    let model = model(name)?;
     let cases = match cases {
         args::Cases::Test => Cases::Test,
         args::Cases::All => Cases::All,
     };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };
-    let result = measure(&model, &data::root(root), cases, &cx).map_err(|e| e.to_string());
+    let root = data::root(root);
+    let text = language::of(name)?;
+    let (result, bytes) = match &text {
+        Some(_) if gallery.is_some() => return Err("A model of text has no pictures of its worst cases.".into()),
+        Some(text) => (language::evaluate(text, &root, cases, &cx), None),
+        None => {
+            let model = model(name)?;
+            let result = measure(&model, &root, cases, &cx).map_err(|e| e.to_string());
+            let bytes = gallery.map(|_| worst_cases(&model, &root, cases, &cx).map_err(|e| e.to_string()));
+            (result, bytes)
+        }
+    };
     output::progress_end();
     let result = result?;
-    if let Some(file) = gallery {
-        let bytes = worst_cases(&model, &data::root(root), cases, &cx).map_err(|e| e.to_string());
-        output::progress_end();
+    if let (Some(file), Some(bytes)) = (gallery, bytes) {
         super::images::write(file, &bytes?)?;
     }
     if json {
@@ -64,9 +73,18 @@ pub(super) fn train(
     resume: bool,
     device: String,
 ) -> Result<(), String> {
-    let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
+    // Boxes that a reader drew are another kind of recipe.
+    if let Some(drawn) = rcnn::Recipe::read(recipe).map_err(|e| e.to_string())? {
+        return super::boxes::train(&drawn, recipe, out);
+    }
     let options = TrainOptions { resume, device };
     let cx = RunCx { cancelled: &|| false, progress: &output::progress };
+    if let Some(recipe) = language::recipe(recipe)? {
+        let report = language::train(&recipe, &data::root(root), out, &options, &cx);
+        output::progress_end();
+        return output::json(&report?);
+    }
+    let recipe = Recipe::read(recipe).map_err(|e| e.to_string())?;
     let report = run(&recipe, &data::root(root), out, &options, &cx).map_err(|e| e.to_string());
     output::progress_end();
     output::json(&report?)

@@ -18,10 +18,11 @@ pub mod unet;
 pub mod unet_plane;
 pub mod vgg;
 
+use crate::language::TextNet;
 use crate::run::RunCx;
 use crate::{Error, Result};
 use candle_core::Tensor;
-use detect::{darknet, fast, faster, ssd, ssd_light, yolox};
+use detect::{darknet, fast, faster, rcnn, ssd, ssd_light, yolox};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -69,6 +70,8 @@ pub enum Architecture {
     MaskRcnn(faster::FasterConfig),
     /// [`fast`].
     FastRcnn(fast::FastConfig),
+    /// Trained from boxes that the reader draws, [`rcnn`].
+    Rcnn(rcnn::RcnnConfig),
     /// SSD300 on VGG-16, [`ssd`].
     Ssd300(ssd::SsdConfig),
     /// [`ssd_light`].
@@ -89,6 +92,8 @@ pub enum Architecture {
     SrganDiscriminator(gan::SrganConfig),
     /// MONAI's Generator, [`monai`].
     MonaiGenerator(monai::GeneratorConfig),
+    /// A language model, [`crate::language`].
+    Text(TextNet),
 }
 
 /// What a network gives, so that a card of another task is refused.
@@ -102,6 +107,8 @@ pub enum Answer {
     Boxes,
     /// An image.
     Image,
+    /// Words, or numbers about words.
+    Text,
 }
 
 /// What a network takes.
@@ -113,6 +120,8 @@ pub enum Takes {
     Volume(usize),
     /// `[batch, numbers]`: noise that an image is made from.
     Latent(usize),
+    /// A text.
+    Text,
 }
 
 impl Architecture {
@@ -135,6 +144,7 @@ impl Architecture {
             Self::FasterRcnn(_) => "faster-rcnn",
             Self::MaskRcnn(_) => "mask-rcnn",
             Self::FastRcnn(_) => "fast-rcnn",
+            Self::Rcnn(_) => "rcnn",
             Self::Ssd300(_) => "ssd300",
             Self::SsdLight(_) => "ssd-light",
             Self::Darknet(_) => "darknet",
@@ -145,6 +155,7 @@ impl Architecture {
             Self::SrganGenerator(_) => "srgan-generator",
             Self::SrganDiscriminator(_) => "srgan-discriminator",
             Self::MonaiGenerator(_) => "monai-generator",
+            Self::Text(c) => c.name(),
         }
     }
 
@@ -166,6 +177,7 @@ impl Architecture {
             Self::Segresnet(c) => nd(c.dims, c.inputs),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => Takes::Plane(c.inputs),
             Self::FastRcnn(c) => Takes::Plane(c.inputs),
+            Self::Rcnn(c) => Takes::Plane(c.backbone.inputs()),
             Self::Ssd300(c) => Takes::Plane(c.inputs),
             Self::SsdLight(c) => Takes::Plane(c.inputs),
             Self::Darknet(c) => Takes::Plane(c.inputs()),
@@ -175,6 +187,7 @@ impl Architecture {
             Self::DcganDiscriminator(c) => Takes::Plane(c.channels),
             Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => Takes::Plane(c.channels),
             Self::MonaiGenerator(c) => Takes::Latent(c.latent),
+            Self::Text(_) => Takes::Text,
         }
     }
 
@@ -193,19 +206,22 @@ impl Architecture {
             },
             Self::ResidualCnn(_) => Answer::Image,
             Self::FasterRcnn(_) | Self::MaskRcnn(_) | Self::Ssd300(_) | Self::SsdLight(_) => Answer::Boxes,
-            Self::FastRcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
+            Self::FastRcnn(_) | Self::Rcnn(_) | Self::Darknet(_) | Self::Yolox(_) => Answer::Boxes,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => Answer::Image,
             Self::SrganGenerator(_) | Self::MonaiGenerator(_) => Answer::Image,
+            Self::Text(_) => Answer::Text,
         }
     }
 
     /// Number of input channels.
     pub fn inputs(&self) -> usize {
-        let (Takes::Plane(n) | Takes::Volume(n) | Takes::Latent(n)) = self.takes();
-        n
+        match self.takes() {
+            Takes::Plane(n) | Takes::Volume(n) | Takes::Latent(n) => n,
+            Takes::Text => 0,
+        }
     }
 
-    /// Number of labels; 0 where an image comes out.
+    /// Number of labels; 0 where an image or text comes out.
     pub fn outputs(&self) -> usize {
         match self {
             Self::Unet2d(c) => c.outputs,
@@ -224,6 +240,7 @@ impl Architecture {
             Self::Segresnet(c) => c.outputs,
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.outputs,
             Self::FastRcnn(c) => c.outputs,
+            Self::Rcnn(c) => c.outputs,
             Self::Ssd300(c) => c.outputs,
             Self::SsdLight(c) => c.outputs,
             Self::Darknet(c) => c.outputs,
@@ -231,7 +248,7 @@ impl Architecture {
             Self::ResidualCnn(_) => 0,
             Self::DcganDiscriminator(_) | Self::SrganDiscriminator(_) => 1,
             Self::ResnetAutoencoder(_) | Self::DcganGenerator(_) => 0,
-            Self::SrganGenerator(_) | Self::MonaiGenerator(_) => 0,
+            Self::SrganGenerator(_) | Self::MonaiGenerator(_) | Self::Text(_) => 0,
         }
     }
 
@@ -252,6 +269,7 @@ impl Architecture {
             Self::Segresnet(c) => c.check(),
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.check(),
             Self::FastRcnn(c) => c.check(),
+            Self::Rcnn(c) => c.check(),
             Self::Ssd300(c) => c.check(),
             Self::SsdLight(c) => c.check(),
             Self::Darknet(c) => c.check(),
@@ -260,6 +278,7 @@ impl Architecture {
             Self::DcganGenerator(c) | Self::DcganDiscriminator(c) => c.check(),
             Self::SrganGenerator(c) | Self::SrganDiscriminator(c) => c.check(),
             Self::MonaiGenerator(c) => c.check(),
+            Self::Text(c) => c.check(),
         }
     }
 
@@ -268,10 +287,31 @@ impl Architecture {
         if let Self::Unet2d(config) = self {
             return config.shapes();
         }
+        if let Self::Text(net) = self {
+            return net.shapes();
+        }
         Params::list(|p| self.net(p)).unwrap_or_default()
     }
 
-    fn net(&self, p: &Params<'_>) -> Result<Box<dyn Net>> {
+    /// Channels of the map behind a layer of a classifier, by the layer's name; none where it has no such layer.
+    pub(crate) fn tap_channels(&self, tap: &str) -> Option<usize> {
+        let numbered = |prefix: &str| tap.strip_prefix(prefix)?.parse::<usize>().ok()?.checked_sub(1);
+        let of_head = |name: &str| {
+            let shapes = self.shapes();
+            shapes.iter().find(|(n, _)| n == name).and_then(|(_, shape)| shape.get(1).copied())
+        };
+        match self {
+            Self::Resnet(c) if tap == "features" => c.layer_channels(3),
+            Self::Resnet(c) => c.layer_channels(numbered("layer")?),
+            Self::Vgg(c) if tap == "features" => c.stages.last()?.last().copied(),
+            Self::Vgg(c) => c.stages.get(numbered("stage")?)?.last().copied(),
+            Self::Densenet(_) if tap == "features" => of_head("classifier.weight"),
+            Self::Googlenet(_) | Self::InceptionV3(_) if tap == "features" => of_head("fc.weight"),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn net(&self, p: &Params<'_>) -> Result<Box<dyn Net>> {
         Ok(match self {
             Self::Unet2d(_) => return Err(Error::Tensor(candle_core::Error::Msg("built from tensors".into()))),
             Self::Resnet(c) => Box::new(resnet::ResNet::new(p, c)?),
@@ -289,21 +329,22 @@ impl Architecture {
             Self::FasterRcnn(c) => Box::new(faster::Faster::new(p, c, false)?),
             Self::MaskRcnn(c) => Box::new(faster::Faster::new(p, c, true)?),
             Self::FastRcnn(c) => Box::new(fast::Fast::new(p, c)?),
+            Self::Rcnn(c) => Box::new(rcnn::Rcnn::new(p, c)?),
             Self::Ssd300(c) => Box::new(ssd::Ssd::new(p, c)?),
             Self::SsdLight(c) => Box::new(ssd_light::LightSsd::new(p, c)?),
             Self::Darknet(c) => Box::new(darknet::Darknet::new(p, c)?),
             Self::Yolox(c) => Box::new(yolox::Yolox::new(p, c)?),
-            // Its numbers are not those of the published network yet; a wrong picture helps nobody.
-            Self::ResnetAutoencoder(c) => {
-                resnet_ae::ResNetAe::new(p, c)?;
-                let why = "the ResNet autoencoder is not finished and does not run".to_owned();
-                return Err(Error::Tensor(candle_core::Error::Msg(why)));
-            }
+            Self::ResnetAutoencoder(c) => Box::new(resnet_ae::ResNetAe::new(p, c)?),
             Self::DcganGenerator(c) => Box::new(gan::DcganGenerator::new(p, c)?),
             Self::DcganDiscriminator(c) => Box::new(gan::DcganDiscriminator::new(p, c)?),
             Self::SrganGenerator(c) => Box::new(gan::SrganGenerator::new(p, c)?),
             Self::SrganDiscriminator(c) => Box::new(gan::SrganDiscriminator::new(p, c)?),
             Self::MonaiGenerator(c) => Box::new(monai::Generator::new(p, c)?),
+            Self::Text(c) => {
+                return Err(Error::Text {
+                    reason: format!("a model of the kind '{}' reads text, not images", c.name()),
+                });
+            }
         })
     }
 
@@ -320,6 +361,7 @@ impl Architecture {
     pub(crate) fn adapt(&mut self, names: &[&str]) {
         match self {
             Self::FasterRcnn(c) | Self::MaskRcnn(c) => c.adapt(names),
+            Self::Text(c) => c.adapt(names),
             _ => {}
         }
     }
@@ -331,6 +373,7 @@ impl Architecture {
             Self::Vgg(_) => vgg::rename(name),
             Self::FasterRcnn(_) | Self::MaskRcnn(_) => faster::rename(name),
             Self::Meshnet(_) => meshnet::rename(name),
+            Self::Text(c) => c.rename(name),
             // MONAI keeps torchvision's network as `features`.
             Self::InceptionV3(_) => name.strip_prefix("features.").unwrap_or(name).to_owned(),
             _ => name.to_owned(),
@@ -345,6 +388,7 @@ impl Architecture {
             Self::FcnResnet(c) => !c.aux && name.starts_with("aux_classifier."),
             // TorchXRayVision keeps its operating points among the weights; a card holds them as thresholds.
             Self::Densenet(_) | Self::Resnet(_) => name == "op_threshs",
+            Self::Text(c) => c.ignores(name),
             _ => false,
         }
     }
@@ -409,6 +453,14 @@ impl Network {
         match self {
             Self::Unet2d(_) => None,
             Self::Other(net) => net.labels(x, pass),
+        }
+    }
+
+    /// A detector on given regions; none where it takes none.
+    pub(crate) fn run_on(&self, x: &Tensor, regions: &[[f32; 4]], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        match self {
+            Self::Unet2d(_) => None,
+            Self::Other(net) => net.forward_on(x, regions, pass),
         }
     }
 

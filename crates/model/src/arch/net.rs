@@ -34,6 +34,8 @@ pub struct Detections {
 pub struct Pass<'a> {
     cx: RunCx<'a>,
     wanted: Vec<String>,
+    /// The layer behind which nothing more is wanted.
+    last: Option<String>,
     found: BTreeMap<String, Tensor>,
 }
 
@@ -41,13 +43,19 @@ impl<'a> Pass<'a> {
     /// A run that keeps nothing.
     #[must_use]
     pub fn new(cx: RunCx<'a>) -> Self {
-        Self { cx, wanted: Vec::new(), found: BTreeMap::new() }
+        Self { cx, wanted: Vec::new(), last: None, found: BTreeMap::new() }
     }
 
     /// A run that keeps activations, by the name of the layer in the published network.
     #[must_use]
     pub fn keeping(cx: RunCx<'a>, wanted: &[&str]) -> Self {
-        Self { cx, wanted: wanted.iter().map(|w| (*w).to_owned()).collect(), found: BTreeMap::new() }
+        Self { wanted: wanted.iter().map(|w| (*w).to_owned()).collect(), ..Self::new(cx) }
+    }
+
+    /// A run for one activation: it ends as cancelled behind that layer.
+    #[must_use]
+    pub(crate) fn up_to(cx: RunCx<'a>, layer: &str) -> Self {
+        Self { wanted: vec![layer.to_owned()], last: Some(layer.to_owned()), ..Self::new(cx) }
     }
 
     /// Between two layers: [`Error::Cancelled`] if the result is no longer wanted.
@@ -59,6 +67,9 @@ impl<'a> Pass<'a> {
     pub fn tap(&mut self, name: &str, x: &Tensor) -> Result<()> {
         if self.wanted.iter().any(|w| w == name) {
             self.found.insert(name.to_owned(), x.clone());
+        }
+        if self.last.as_deref() == Some(name) {
+            return Err(Error::Cancelled);
         }
         self.step()
     }
@@ -89,6 +100,12 @@ pub trait Net: Send + Sync {
     /// # Errors
     /// [`Error::Cancelled`] between two layers, [`Error::Tensor`] for an input of a wrong shape.
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output>;
+
+    /// A detector's answer on regions that are given, `[x0, y0, x1, y1]` in pixels of the input, in place of its own
+    /// proposals; none where it has no head that takes regions.
+    fn forward_on(&self, _x: &Tensor, _regions: &[[f32; 4]], _pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        None
+    }
 
     /// The classes' numbers from the activation `features`, where the network has one to tell them from.
     fn head(&self, _features: &Tensor) -> Option<Result<Tensor>> {

@@ -36,6 +36,11 @@ pub(crate) fn sixty_four() -> usize {
 }
 
 impl ResNetConfig {
+    /// Channels behind layer 1 to 4, counted from 0.
+    pub(crate) fn layer_channels(&self, layer: usize) -> Option<usize> {
+        (layer < 4).then(|| (self.width << layer) * if self.bottleneck { 4 } else { 1 })
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         within("inputs", self.inputs, 1, 64)?;
         within("outputs", self.outputs, 1, 100_000)?;
@@ -64,19 +69,30 @@ impl Default for Trunk {
 pub(crate) struct Block {
     convs: Vec<ConvLayer>,
     downsample: Option<ConvLayer>,
+    /// Whether there is a ReLU before the sum as well as behind it.
+    inner_relu: bool,
 }
 
 impl Block {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut y = x.clone();
-        for conv in &self.convs {
-            y = conv.forward(&y)?;
-        }
         let skip = match &self.downsample {
             Some(conv) => conv.forward(x)?,
             None => x.clone(),
         };
-        ops::add_relu(&y, &skip)
+        let Some((last, before)) = self.convs.split_last() else { return Ok(skip) };
+        let mut y = x.clone();
+        for conv in before {
+            y = conv.forward(&y)?;
+        }
+        if self.inner_relu {
+            return Ok((last.forward(&y)? + skip)?.relu()?);
+        }
+        last.forward_add(&y, &skip)
+    }
+
+    /// With a ReLU before the sum as well.
+    pub(crate) fn with_inner_relu(self) -> Self {
+        Self { inner_relu: true, ..self }
     }
 }
 
@@ -159,12 +175,12 @@ pub(crate) fn block(
         vec![
             conv(1, inputs, planes, 1, Geometry::new(1, 0))?.act(Act::Relu),
             conv(2, planes, planes, 3, Geometry::new(stride, dilation).dilated(dilation))?.act(Act::Relu),
-            conv(3, planes, outputs, 1, Geometry::new(1, 0))?,
+            conv(3, planes, outputs, 1, Geometry::new(1, 0))?.act(Act::Relu),
         ]
     } else {
         vec![
             conv(1, inputs, planes, 3, Geometry::new(stride, 1))?.act(Act::Relu),
-            conv(2, planes, planes, 3, Geometry::new(1, 1))?,
+            conv(2, planes, planes, 3, Geometry::new(1, 1))?.act(Act::Relu),
         ]
     };
     let downsample = if stride != 1 || inputs != outputs {
@@ -174,7 +190,7 @@ pub(crate) fn block(
     } else {
         None
     };
-    Ok(Block { convs, downsample })
+    Ok(Block { convs, downsample, inner_relu: false })
 }
 
 /// The classifier.

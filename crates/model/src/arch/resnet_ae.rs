@@ -1,7 +1,7 @@
 //! The ResNet autoencoder of TorchXRayVision: bottlenecks down, transposed bottlenecks up.
 //!
 //! Key layout of `torchxrayvision/autoencoders.py` (Apache-2.0): `conv1 bn1 layer{1-4}.{i}` as a ResNet, but layer 4
-//! has the width of layer 2 and stride 6; `uplayer{1-4}.{i}.conv{1-3} bn{1-3} upsample.{0,1}`, `uplayer_top`,
+//! has the width of layer 2 and stride 6, and every block has a ReLU before its sum as well; `uplayer{1-4}.{i}.conv{1-3} bn{1-3} upsample.{0,1}`, `uplayer_top`,
 //! `conv1_1`. What it cannot restore it has not seen: the residual is a test for images outside its data.
 
 use super::layers::block::{ConvLayer, UpConv};
@@ -62,7 +62,7 @@ impl UpBlock {
             let how = Transposed { stride, padding: 1, output_padding: 1 };
             Middle::Up(UpConv::new(&p.at("conv2"), planes, planes, 3, how, false)?.norm(&norm(2), EPS)?)
         };
-        let last = conv(3, planes, outputs)?;
+        let last = conv(3, planes, outputs)?.act(Act::Relu);
         let upsample = if stride != 1 || inputs != outputs {
             let how = Transposed { stride, padding: 0, output_padding: 1 };
             let q = p.at("upsample");
@@ -109,7 +109,8 @@ impl ResNetAe {
             let mut layer = Vec::with_capacity(config.blocks[l]);
             for b in 0..config.blocks[l] {
                 let q = p.at(format!("layer{}.{b}", l + 1));
-                layer.push(block(&q, width, planes, if b == 0 { stride } else { 1 }, 1, true, EPS)?);
+                let stride = if b == 0 { stride } else { 1 };
+                layer.push(block(&q, width, planes, stride, 1, true, EPS)?.with_inner_relu());
                 width = 4 * planes;
             }
             down.push(layer);

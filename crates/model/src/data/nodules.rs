@@ -85,7 +85,9 @@ impl Set for NoduleSet {
                     );
                     return Err(Error::Data { set: SET.into(), reason });
                 }
-                let marks = marks.into_iter().map(|m| ((m + STEP / 2) / STEP).min(READERS)).collect();
+                // The nearest step; 240 and half a step are more than 8 bits hold.
+                let count = |m: u8| (m.saturating_add(STEP / 2) / STEP).min(READERS);
+                let marks = marks.into_iter().map(count).collect();
                 Ok(Case {
                     name: item.name.clone(),
                     person: item.person.clone(),

@@ -15,7 +15,7 @@ use std::io::Cursor;
 /// Side of a tile in pixels.
 const SIDE: usize = 168;
 /// How many cases are shown, in rows of five.
-pub const WORST: usize = 10;
+const WORST: usize = 10;
 const TRUE: Rgb<u8> = Rgb([90, 220, 120]);
 const FOUND: Rgb<u8> = Rgb([255, 120, 80]);
 
@@ -107,6 +107,8 @@ fn tile(
                 boxes.extend(found.iter().take(2).map(|f| (f.rect, FOUND)));
             }
         }
+        // Nothing of it can be drawn.
+        Task::Language => {}
     }
     let scale = (SIDE as f64 - 2.0) / rows.max(columns) as f64;
     let (w, h) = (((columns as f64 * scale) as usize).max(1), ((rows as f64 * scale) as usize).max(1));

@@ -159,7 +159,13 @@ pub(crate) fn measure(model: &Model, set: &dyn Set, which: &[usize], how: How, c
         Task::Segmentation => masks::planes(model, set, which, how, cx),
         Task::Reconstruction => images::measure(model, set, which, how, cx),
         Task::Detection => boxes::measure(model, set, which, how, cx),
+        Task::Language => Err(no_text(card)),
     }
+}
+
+/// A model of text has its own measure ([`crate::language`]).
+fn no_text(card: &Card) -> Error {
+    Error::Data { set: card.id.clone(), reason: "a model of text is not measured on images".into() }
 }
 
 /// Calls `see` with each case, a few in memory at a time.

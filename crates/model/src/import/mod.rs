@@ -137,3 +137,40 @@ pub(crate) fn convert(container: &mut dyn Container, card: &mut Card, path: &Pat
     }
     Ok((tensors, Notes { kind: container.kind(), left_out: plan.left_out }))
 }
+
+/// Files that together hold one network, each tensor in one of them.
+pub(crate) struct Joined {
+    parts: Vec<Box<dyn Container>>,
+    found: Vec<Found>,
+    /// Part and index there, by index here.
+    places: Vec<(usize, usize)>,
+}
+
+impl Joined {
+    pub(crate) fn new(parts: Vec<Box<dyn Container>>) -> Self {
+        let mut found = Vec::new();
+        let mut places = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            for (index, tensor) in part.found().iter().enumerate() {
+                found.push(tensor.clone());
+                places.push((number, index));
+            }
+        }
+        Self { parts, found, places }
+    }
+}
+
+impl Container for Joined {
+    fn found(&self) -> &[Found] {
+        &self.found
+    }
+
+    fn read(&mut self, index: usize) -> Result<Vec<f32>, String> {
+        let (part, index) = self.places[index];
+        self.parts[part].read(index)
+    }
+
+    fn kind(&self) -> &'static str {
+        self.parts.first().map_or("", |part| part.kind())
+    }
+}

@@ -7,7 +7,7 @@ use crate::arch::Tensors;
 use crate::card::{
     Activation, BaselineMethod, CARD_FILE, Calibration, Cost, Gate, Interval, OperatingPoint, Task, WEIGHTS_FILE,
 };
-use crate::data::case::Set;
+use crate::data::case::{Set, Truth};
 use crate::evaluate::{
     ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, looked_at, measure, positive,
 };
@@ -163,7 +163,10 @@ fn gate(model: &Model, job: &Job<'_>, cx: &RunCx<'_>) -> Result<Option<(Gate, Te
         for chunk in few(&job.parts.train, 400).chunks(64) {
             for case in job.cache.get(chunk)? {
                 match model.pooled_features(&picture_of(&case), cx)? {
-                    Some(row) => rows.push(row),
+                    Some(row) => {
+                        let class = if let Truth::Class(class) = case.truth { class } else { 0 };
+                        rows.push((row, class));
+                    }
                     None => return Ok(None),
                 }
             }
@@ -288,6 +291,8 @@ fn verdict(card: &Card, measured: &Measured) -> String {
         Some(BaselineMethod::SlabMean) => "the slab mean",
         Some(BaselineMethod::PrincipalComponents) => "principal components",
         Some(BaselineMethod::BrightestBlob) => "the brightest blob",
+        Some(BaselineMethod::Ngram) => "an n-gram",
+        Some(BaselineMethod::Bm25) => "BM25",
         None => "the plain method",
     };
     let says = if ours.low > theirs.high {

@@ -10,7 +10,7 @@ pub(crate) mod curve;
 pub mod detect;
 mod finish;
 mod loss;
-mod optimiser;
+pub(crate) mod optimiser;
 mod plain;
 pub mod recipe;
 mod sample;

@@ -257,6 +257,7 @@ impl Recipe {
             Task::Classification => matches!(loss, Loss::CrossEntropy | Loss::Focal),
             Task::Reconstruction => matches!(loss, Loss::Mse | Loss::L1 | Loss::SsimAndL1),
             Task::Detection => true,
+            Task::Language => return fail("a model of text has another kind of recipe".into()),
         };
         if !fits {
             return fail(format!("the loss is not one for {}", self.task.name()));
@@ -277,7 +278,7 @@ impl Recipe {
             Task::Segmentation if self.labels.len() > 1 => Loss::SoftmaxAndDice,
             Task::Segmentation => Loss::CrossEntropyAndDice,
             Task::Reconstruction => Loss::L1,
-            Task::Classification | Task::Detection => Loss::CrossEntropy,
+            Task::Classification | Task::Detection | Task::Language => Loss::CrossEntropy,
         })
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn shapes(recipe: &Recipe, batch: usize) -> (Vec<usize>, Vec<usize>) 
         Task::Classification => vec![batch, labels],
         Task::Reconstruction => vec![batch, 1, i.rows, i.columns],
         Task::Segmentation => vec![batch, labels, i.rows, i.columns],
-        Task::Detection => vec![batch, 0],
+        Task::Detection | Task::Language => vec![batch, 0],
     };
     (input, target)
 }
@@ -59,6 +59,7 @@ pub(crate) fn make(recipe: &Recipe, card: &Card, case: &Case, random: &mut StdRn
         return Err(wrong("it holds values that are not finite"));
     }
     match recipe.task {
+        Task::Language => Err(wrong("a model of text does not learn from images")),
         Task::Segmentation if matches!(recipe.architecture.takes(), crate::arch::Takes::Volume(_)) => {
             volume(recipe, card, case, random)
         }

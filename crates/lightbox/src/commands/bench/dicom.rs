@@ -168,14 +168,23 @@ fn volume(encoding: &str, n: usize, folder: &Path, peers: &mut Peers, rows: &mut
     let run = || drop(std::hint::black_box(load(folder)));
     let mut row = compare(&case, peers, task.name(), folder, run);
     if encoding == "uncompressed" {
-        let bytes = || {
-            for file in files(folder).unwrap_or_default() {
-                std::hint::black_box(std::fs::read(file).ok());
-            }
+        // Once let go at once, once held until all are there, as a volume has to.
+        let read = |keep: bool| {
+            let bytes = || {
+                let mut kept = Vec::new();
+                for file in files(folder).unwrap_or_default() {
+                    let content = std::hint::black_box(std::fs::read(file).ok());
+                    if keep {
+                        kept.push(content);
+                    }
+                }
+            };
+            bytes();
+            let mut times: Vec<f64> = (0..ROUNDS).map(|_| time_ms(bytes)).collect();
+            percentile(&mut times, 0.5)
         };
-        bytes();
-        let mut times: Vec<f64> = (0..ROUNDS).map(|_| time_ms(bytes)).collect();
-        row = row.against("read_bytes", Some(percentile(&mut times, 0.5)));
+        let (let_go, held) = (read(false), read(true));
+        row = row.against("read_bytes", Some(let_go)).against("read_and_hold", Some(held));
     }
     row.peak_mib = Some(resident / f64::from(1 << 20));
     rows.push(row.note(format!("resident {:.2} of voxel bytes at most", resident / voxels)));

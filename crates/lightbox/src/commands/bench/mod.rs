@@ -62,7 +62,11 @@ pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
         "view" => view::run()?,
         "dicom" => dicom::run()?,
         "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
-        "nets" => layers::run(lightbox_kernels::bench::nets())?,
+        "nets" => {
+            let mut cases = lightbox_kernels::bench::nets();
+            cases.extend(lightbox_model::bench::nets());
+            layers::run(cases)?
+        }
         "train" => layers::run(lightbox_kernels::bench::training())?,
         _ => {
             let there = "`view`, `dicom`, `kernels`, `nets` and `train` are";

@@ -5,6 +5,7 @@
 //! Public domain (pjreddie/darknet). The norm is `(x - mean) / (sqrt(variance) + 1e-6)`.
 
 use super::boxes::{self, sigmoid};
+use crate::arch::layers::block::{ConvLayer, Factors};
 use crate::arch::layers::ops::{self, Act, Geometry};
 use crate::arch::net::{Detections, Net, Output, Pass, channels, within};
 use crate::arch::params::{Params, Shapes};
@@ -223,7 +224,7 @@ impl DarknetConfig {
 }
 
 enum Layer {
-    Conv { weight: Tensor, bias: Tensor, geometry: Geometry, act: Act },
+    Conv(ConvLayer),
     Other(Section),
 }
 
@@ -263,11 +264,11 @@ impl Darknet {
                     };
                     let mut weight = q.get("weight", &[outputs, inputs / geometry.groups, size, size])?;
                     if let (Some([scales, mean, variance]), false) = (&statistics, q.is_listing()) {
-                        let scale = (scales / (variance.sqrt()? + 1e-6)?)?;
-                        bias = (bias - (mean * &scale)?)?;
-                        weight = weight.broadcast_mul(&scale.reshape(((), 1, 1, 1))?)?;
+                        let norm = Factors::new([scales, &bias, mean, variance], |v| v.sqrt() + 1e-6)?;
+                        // Darknet's bias stands behind its norm.
+                        (weight, bias) = norm.fold(&weight, 0, None)?;
                     }
-                    Ok(Layer::Conv { weight, bias, geometry, act })
+                    Ok(Layer::Conv(ConvLayer::from_parts(weight, Some(bias), geometry, act)))
                 }
                 other => Ok(Layer::Other(other)),
             })
@@ -285,10 +286,7 @@ impl Darknet {
             pass.step()?;
             let earlier = |i: usize| results.get(i).and_then(Option::as_ref).ok_or_else(fault);
             x = match layer {
-                Layer::Conv { weight, bias, geometry, act } => {
-                    let y = ops::conv2d(&x, weight, Some(bias), *geometry, *act == Act::Relu)?;
-                    if matches!(act, Act::Relu | Act::None) { y } else { act.apply(&y)? }
-                }
+                Layer::Conv(conv) => conv.forward(&x)?,
                 Layer::Other(Section::Max { size, stride }) => max_pool(&x, *size, *stride)?,
                 Layer::Other(Section::Route { layers, groups, group }) => {
                     let parts = layers

@@ -57,6 +57,22 @@ fn iou() -> f32 {
 }
 
 impl FastConfig {
+    /// The paper's, on VGG-16.
+    #[must_use]
+    pub fn published(outputs: usize) -> Self {
+        let stages = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].map(|(n, width)| vec![width; n]).to_vec();
+        Self {
+            inputs: 3,
+            outputs,
+            stages,
+            hidden: hidden(),
+            proposals: Proposals::default(),
+            most: two_thousand(),
+            score: score(),
+            iou: iou(),
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         let vgg = vgg::VggConfig {
             inputs: self.inputs,
@@ -101,6 +117,12 @@ impl Fast {
         })
     }
 
+    fn found(&self, x: &Tensor) -> Result<Vec<Rect>> {
+        let (_, rows, columns) = channels(x, self.config.inputs)?;
+        let grey: Vec<f32> = x.get(0)?.mean(0)?.flatten_all()?.to_vec1()?;
+        Ok(self.config.proposals.find(&grey, columns, rows, self.config.most))
+    }
+
     pub(crate) fn config(&self) -> &FastConfig {
         &self.config
     }
@@ -141,26 +163,32 @@ impl Fast {
         Ok((self.scores.forward(&y)?, self.deltas.forward(&y)?))
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    fn one(&self, x: &Tensor, found: &[Rect], pass: &mut Pass<'_>) -> Result<Detections> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
-        let grey: Vec<f32> = x.get(0)?.mean(0)?.flatten_all()?.to_vec1()?;
-        let found = self.config.proposals.find(&grey, columns, rows, self.config.most);
         let map = self.map(x, pass)?;
         if found.is_empty() {
             return Ok(Detections::default());
         }
-        let (scores, deltas) = self.box_head(&roi::pool(&Map::new(&map, self.scale())?, &found, SIZE)?, pass)?;
+        let (scores, deltas) = self.box_head(&roi::pool(&Map::new(&map, self.scale())?, found, SIZE)?, pass)?;
         let (scores, deltas): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (scores.to_vec2()?, deltas.to_vec2()?);
         let limits = FasterConfig { score: self.config.score, iou: self.config.iou, ..FasterConfig::published(2) };
-        Ok(select(&limits, &found, &scores, &deltas, rows, columns))
+        Ok(select(&limits, found, &scores, &deltas, rows, columns))
     }
 }
 
 impl Net for Fast {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output> {
         let (batch, ..) = channels(x, self.config.inputs)?;
-        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
+        let mut all = Vec::with_capacity(batch);
+        for i in 0..batch {
+            let one = x.narrow(0, i, 1)?;
+            all.push(self.one(&one, &self.found(&one)?, pass)?);
+        }
         Ok(Output::Boxes(all))
+    }
+
+    fn forward_on(&self, x: &Tensor, regions: &[Rect], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        Some(self.one(x, regions, pass).map(|one| Output::Boxes(vec![one])))
     }
 }
 

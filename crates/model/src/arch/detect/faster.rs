@@ -278,10 +278,13 @@ impl Faster {
         self.mask.as_ref().map(|head| head.raw(features, pass))
     }
 
-    fn one(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Detections> {
+    fn one(&self, x: &Tensor, given: Option<&[Rect]>, pass: &mut Pass<'_>) -> Result<Detections> {
         let (_, rows, columns) = channels(x, self.config.inputs)?;
         let (maps, heads) = self.maps(x, pass)?;
-        let proposals = propose(&self.config, &heads, rows, columns)?;
+        let proposals = match given {
+            Some(regions) => regions.to_vec(),
+            None => propose(&self.config, &heads, rows, columns)?,
+        };
         let regions: Vec<Map> = maps[..4].iter().map(|m| Map::over(m, rows)).collect::<Result<_>>()?;
         let pooled = |boxes: &[Rect], size: usize| -> Result<Tensor> {
             let levels: Vec<usize> = boxes.iter().map(|b| roi::level(b, regions[0].scale(), 4)).collect();
@@ -415,7 +418,11 @@ fn paste(mask: &Tensor, b: &Rect, out: &mut [f32], rows: usize, columns: usize) 
 impl Net for Faster {
     fn forward(&self, x: &Tensor, pass: &mut Pass<'_>) -> Result<Output> {
         let (batch, ..) = channels(x, self.config.inputs)?;
-        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, pass)).collect::<Result<_>>()?;
+        let all = (0..batch).map(|i| self.one(&x.narrow(0, i, 1)?, None, pass)).collect::<Result<_>>()?;
         Ok(Output::Boxes(all))
+    }
+
+    fn forward_on(&self, x: &Tensor, regions: &[Rect], pass: &mut Pass<'_>) -> Option<Result<Output>> {
+        Some(self.one(x, Some(regions), pass).map(|one| Output::Boxes(vec![one])))
     }
 }

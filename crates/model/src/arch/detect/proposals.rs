@@ -24,13 +24,35 @@ impl Proposals {
     /// At most `most` boxes of a grey image.
     #[must_use]
     pub fn find(self, grey: &[f32], columns: usize, rows: usize, most: usize) -> Vec<Rect> {
-        let mut all = match self {
-            Self::Windows => windows(columns, rows),
-            Self::Blobs => super::blobs::regions(grey, columns, rows),
-            Self::SelectiveSearch => selective_search(grey, columns, rows),
-        };
+        let mut all = self.all(grey, columns, rows, SEARCHED_PX);
         all.truncate(most);
         all
+    }
+
+    /// As [`Self::find`], with the longer side at which regions are searched, and only boxes whose longer side is
+    /// between two fractions of the image's.
+    #[must_use]
+    pub fn find_sized(
+        self,
+        grey: &[f32],
+        [columns, rows]: [usize; 2],
+        searched_px: usize,
+        fractions: [f32; 2],
+        most: usize,
+    ) -> Vec<Rect> {
+        let mut all = self.all(grey, columns, rows, searched_px);
+        let [low, high] = fractions.map(|f| f * columns.max(rows) as f32);
+        all.retain(|b| (low..=high).contains(&(b[2] - b[0]).max(b[3] - b[1])));
+        all.truncate(most);
+        all
+    }
+
+    fn all(self, grey: &[f32], columns: usize, rows: usize, searched_px: usize) -> Vec<Rect> {
+        match self {
+            Self::Windows => windows(columns, rows),
+            Self::Blobs => super::blobs::regions(grey, columns, rows),
+            Self::SelectiveSearch => selective_search(grey, columns, rows, searched_px),
+        }
     }
 }
 
@@ -53,8 +75,8 @@ fn windows(columns: usize, rows: usize) -> Vec<Rect> {
     all
 }
 
-/// Side of the image that is searched: finer structure is noise here.
-const SEARCHED_PX: usize = 160;
+/// Longer side of the image that is searched, where nobody asks for finer structure.
+pub(crate) const SEARCHED_PX: usize = 160;
 /// Levels of the histograms that regions are compared by.
 const LEVELS: usize = 25;
 
@@ -148,11 +170,11 @@ impl Region {
     }
 }
 
-fn selective_search(grey: &[f32], columns: usize, rows: usize) -> Vec<Rect> {
+fn selective_search(grey: &[f32], columns: usize, rows: usize, searched_px: usize) -> Vec<Rect> {
     if columns == 0 || rows == 0 || grey.len() != columns * rows {
         return Vec::new();
     }
-    let shrink = (SEARCHED_PX as f64 / columns.max(rows) as f64).min(1.0);
+    let shrink = (searched_px as f64 / columns.max(rows) as f64).min(1.0);
     let w = ((columns as f64 * shrink).round() as usize).max(1);
     let h = ((rows as f64 * shrink).round() as usize).max(1);
     let small = crate::image::resize(grey, columns, rows, w, h);

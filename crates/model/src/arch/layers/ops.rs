@@ -139,6 +139,15 @@ fn planes(x: &Tensor, rows: usize, columns: usize, f: impl Fn(usize, &[f32], &mu
 /// - `bias`: `[out]`
 /// - result: `[batch, out, rows out, columns out]`
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, relu: bool) -> Result<Tensor> {
+    check_conv(x, weight, g)?;
+    let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
+    // A training is not held to the numbers of another implementation.
+    let spec = kernels::ConvSpec { exact: !(x.track_op() || weight.track_op()), ..spec(g) };
+    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)
+}
+
+/// Refuses what a convolution cannot take, in the reader's words.
+pub(crate) fn check_conv(x: &Tensor, weight: &Tensor, g: Geometry) -> Result<()> {
     let (_, per_group, k_h, k_w) = weight.dims4()?;
     let (_, c_in, rows, columns) = x.dims4()?;
     if per_group * g.groups != c_in {
@@ -148,17 +157,20 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, g: Geometry, r
     if rows + 2 * g.padding[0] < reach(k_h) || columns + 2 * g.padding[1] < reach(k_w) {
         fail!("an image of {columns} x {rows} pixels is too small for this network");
     }
-    let spec = kernels::ConvSpec {
+    Ok(())
+}
+
+/// As the kernels take it.
+pub(crate) fn spec(g: Geometry) -> kernels::ConvSpec {
+    kernels::ConvSpec {
         stride: [1, g.stride[0], g.stride[1]],
         padding: [0, g.padding[0], g.padding[1]],
         dilation: [1, g.dilation, g.dilation],
         groups: g.groups,
         out_padding: [0; 3],
-        // Deep published networks are held to the numbers of their own implementation; a training is not.
-        exact: !(x.track_op() || weight.track_op()),
-    };
-    let act = if relu { kernels::Act::Relu } else { kernels::Act::None };
-    Ok(kernels::ops::conv(&x.contiguous()?, &weight.contiguous()?, bias, spec, act)?)
+        // Deep published networks are held to the numbers of their own implementation.
+        exact: true,
+    }
 }
 
 /// Numbers of a transposed convolution, alike on all axes.
@@ -258,6 +270,9 @@ impl Pool {
 
     /// `[batch, channels, rows, columns]` to the largest value in each window.
     pub fn max(self, x: &Tensor) -> Result<Tensor> {
+        if let Some(y) = self.fast(x, PoolKind::Max)? {
+            return Ok(y);
+        }
         if x.track_op() {
             return self.with_gradient(x, PoolKind::Max);
         }
@@ -266,10 +281,21 @@ impl Pool {
 
     /// The mean over the window; zeros of the border count (PyTorch's default, `count_include_pad=True`).
     pub fn average(self, x: &Tensor) -> Result<Tensor> {
-        if x.track_op() && !self.ceil {
-            return self.with_gradient(x, PoolKind::Average);
+        if let Some(y) = self.fast(x, PoolKind::Average)? {
+            return Ok(y);
         }
         self.run(x, 0.0, |a, b| a + b, |sum, _, all| sum / all as f32)
+    }
+
+    /// By the kernels, which know no ceil mode.
+    fn fast(self, x: &Tensor, kind: PoolKind) -> Result<Option<Tensor>> {
+        let (h, w) = (x.dim(D::Minus2)?, x.dim(D::Minus1)?);
+        let fits = |n: usize| n + 2 * self.padding >= self.kernel;
+        if self.ceil || x.rank() != 4 || 2 * self.padding > self.kernel || !fits(h) || !fits(w) {
+            return Ok(None);
+        }
+        let pool = kernels::ops::Pool::d2(self.kernel, self.stride, self.padding);
+        Ok(Some(kernels::ops::pool(&x.contiguous()?, pool, kind)?))
     }
 
     fn with_gradient(self, x: &Tensor, kind: PoolKind) -> Result<Tensor> {

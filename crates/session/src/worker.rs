@@ -99,7 +99,9 @@ fn offer(cx: &JobCx, except: &[&Path]) {
 
 fn models(cx: &JobCx) -> Vec<ModelInfo> {
     let store = lightbox_model::Store::discover(&cx.places.weights, cx.places.models.as_deref());
-    store.entries().iter().map(ModelInfo::of).collect()
+    // Models of text take no image; the report's rooms load them by themselves.
+    let reads_images = |e: &&lightbox_model::Entry| !lightbox_model::language::TextModel::is(&e.card);
+    store.entries().iter().filter(reads_images).map(ModelInfo::of).collect()
 }
 
 /// Writes a file beside its place, waits until it is on the disk, then puts it there: what was there stays whole until

@@ -20,7 +20,7 @@ use lightbox_report::assist::words::{Vectors, others};
 use lightbox_report::assist::{Author, Prompt, Proposal, Writer};
 use lightbox_report::findings::FindingsFile;
 use lightbox_report::kb::index::Hit;
-use lightbox_report::kb::{KnowledgeBase, Passage, Ranking, VECTOR_SHARE};
+use lightbox_report::kb::{KnowledgeBase, Meanings, Passage, Ranking, VECTOR_SHARE};
 
 use crate::output;
 
@@ -131,7 +131,7 @@ fn questions(model: &Arc<TextModel>, root: &Path, cx: &RunCx<'_>) -> Result<Eval
     let mut baseline = BTreeMap::new();
     let mut cases = asked.len();
     let mut add = |set: &str, base: &KnowledgeBase, asked: &[Asked], from: f32, to: f32| -> Result<(), String> {
-        let (mut with, mut without) = (Vec::new(), Vec::new());
+        let (mut with, mut without, mut kept) = (Vec::new(), Vec::new(), Meanings::default());
         for (i, (question, wanted, group)) in asked.iter().enumerate() {
             cx.check().map_err(|e| e.to_string())?;
             let rank = |hits: &[Hit]| {
@@ -139,7 +139,7 @@ fn questions(model: &Arc<TextModel>, root: &Path, cx: &RunCx<'_>) -> Result<Eval
             };
             let plain = base.index().search(question, Ranking::Fields, 50);
             without.push((group.as_str(), rank(&plain)));
-            let both = base.index().search_with(question, base.passages(), &words, VECTOR_SHARE, 50);
+            let both = base.index().search_with(question, base.passages(), &words, &mut kept, VECTOR_SHARE, 50);
             with.push((group.as_str(), rank(&both)));
             let part = from + (to - from) * (i + 1) as f32 / asked.len() as f32;
             (cx.progress)(part, &format!("{set}: question {} of {}", i + 1, asked.len()));

@@ -19,6 +19,10 @@ const SYNONYM: f64 = 0.35;
 /// Hits of BM25 that word vectors may order anew.
 const LOOKED_AT: usize = 60;
 
+/// The mean vectors of passages, kept from one question to the next.
+#[derive(Debug, Default)]
+pub struct Meanings(HashMap<usize, Option<Vec<f64>>>);
+
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
@@ -221,6 +225,7 @@ impl Index {
         question: &str,
         passages: &[Passage],
         vectors: &dyn Vectors,
+        kept: &mut Meanings,
         share: f64,
         count: usize,
     ) -> Vec<Hit> {
@@ -230,9 +235,11 @@ impl Index {
             return hits;
         };
         for hit in &mut hits {
-            let passage = &passages[hit.place];
-            let text = format!("{} {}", passage.title, passage.text);
-            let likeness = self.mean(&text, vectors).map_or(0.0, |told| cosine(&asked, &told));
+            let told = kept.0.entry(hit.place).or_insert_with(|| {
+                let passage = &passages[hit.place];
+                self.mean(&format!("{} {}", passage.title, passage.text), vectors)
+            });
+            let likeness = told.as_ref().map_or(0.0, |told| cosine(&asked, told));
             hit.score = best * (hit.score / best + share * likeness) / (1.0 + share);
         }
         hits.sort_by(|first, second| second.score.total_cmp(&first.score).then(first.place.cmp(&second.place)));

@@ -14,7 +14,7 @@ pub mod load;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::index::{Index, Ranking};
+pub use self::index::{Index, Meanings, Ranking};
 use crate::assist::words::Vectors;
 
 /// For whom a passage is written.
@@ -95,7 +95,7 @@ pub struct KnowledgeBase {
     index: Index,
 }
 
-/// What likeness by word vectors weighs against BM25, chosen on the half of MedQuAD's documents that is not held back.
+/// What likeness by word vectors weighs against BM25; to be chosen on the half of MedQuAD's documents that is not held back.
 pub const VECTOR_SHARE: f64 = 0.3;
 /// An answer holds about this many bytes of the passage; the rest is behind its address.
 const ANSWER_BYTES: usize = 700;
@@ -152,7 +152,10 @@ impl KnowledgeBase {
         vectors: Option<&dyn Vectors>,
     ) -> Vec<Answer> {
         let mut hits = match vectors {
-            Some(vectors) => self.index.search_with(question, &self.passages, vectors, VECTOR_SHARE, 40),
+            Some(vectors) => {
+                let kept = &mut Meanings::default();
+                self.index.search_with(question, &self.passages, vectors, kept, VECTOR_SHARE, 40)
+            }
             None => self.index.search(question, Ranking::Fields, 40),
         };
         hits.retain(|hit| hit.share >= if hit.titled { LEAST_SHARE } else { LEAST_SHARE_UNTITLED });

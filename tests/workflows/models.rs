@@ -220,7 +220,7 @@ fn probabilities_above_their_threshold_are_proposed_to_the_report_and_normal_is_
     let (mut desk, stack) = desk(dir.path());
     let score = |label: &str, probability: f32| ClassScore { label: label.into(), probability, threshold: 0.5 };
     arrives(&mut desk, stack, |r| {
-        r.classes = vec![(0, vec![score("Pneumonia", 0.71), score("Normal", 0.9), score("Nodule", 0.1)])]
+        r.classes = vec![(0, vec![score("Pneumonia", 0.71), score("Normal", 0.9), score("Nodule", 0.1)])];
     });
     desk.send(Command::DraftReport);
     let said: Vec<&str> = desk.session.report().document.sentences().map(|x| x.text.as_str()).collect();

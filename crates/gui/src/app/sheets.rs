@@ -169,9 +169,7 @@ fn overrides(ui: &mut Ui, report: &ReportState, typed: &mut Typed, out: &mut Vec
         ui.push_id((format!("{:?}", key.0), &key.1), |ui| {
             field(ui, t, "Keep, since", "Reason to keep it", "A reason; it goes into the audit log", text);
         });
-        if *text != kept && !ui.memory(|m| m.focused().is_some())
-            || *text != kept && ui.input(|i| i.key_pressed(Key::Enter))
-        {
+        if *text != kept && (ui.memory(|m| m.focused().is_none()) || ui.input(|i| i.key_pressed(Key::Enter))) {
             out.push(Command::Keep { rule: format!("{:?}", key.0), message: key.1, reason: text.clone() });
         }
     }

@@ -6,7 +6,7 @@ use lightbox_dicom::Opener;
 use lightbox_model::rcnn::{Backbone, Drawing, Drawn, Example, Plan, Recipe, train as run};
 use lightbox_model::{RunCx, Store, card};
 
-use super::{answer, index};
+use super::index;
 use crate::output;
 
 /// Trains from a recipe's boxes and writes the model into `out`.

@@ -21,6 +21,7 @@ use lightbox_report::assist::{Author, Prompt, Proposal, Writer};
 use lightbox_report::findings::FindingsFile;
 use lightbox_report::kb::index::Hit;
 use lightbox_report::kb::{KnowledgeBase, Meanings, Passage, Ranking, VECTOR_SHARE};
+use lightbox_session::ask::medquad;
 
 use crate::output;
 
@@ -110,8 +111,8 @@ type Asked = (String, usize, String);
 fn questions(model: &Arc<TextModel>, root: &Path, cx: &RunCx<'_>) -> Result<Evaluation, String> {
     let words = Words(Arc::clone(model));
     let mut notes = Vec::new();
-    let mut passages = lightbox_session::ask::medquad(root, &mut notes);
-    notes.iter().for_each(|text| crate::output::note(text));
+    let mut passages = medquad(root, &mut notes);
+    notes.iter().for_each(|text| output::note(text));
     passages.sort_by(|first, second| (&first.url, &first.question).cmp(&(&second.url, &second.question)));
     // Every second document, by its address, was looked at while weights were set; the others are for the figures.
     let held_back = |p: &Passage| p.url.bytes().map(u32::from).sum::<u32>() % 2 == 1;

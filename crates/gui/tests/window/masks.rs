@@ -38,7 +38,7 @@ fn tab(desk: &Desk) -> String {
 fn a_model_s_result_is_listed_taken_refused_and_made_again() {
     let mut desk = Desk::beside("DX", PanelTab::Ai);
     for model in &desk.session().models {
-        desk.get_by_role_and_label(Role::ListItem, &model.card.name);
+        assert!(desk.query_all_by_label_contains(&model.card.name).count() > 0, "{}", model.id);
     }
     assert_eq!(found(&desk), (2, 2));
     assert_eq!(desk.query_all_by_label_contains(" · at the detector").count(), 2, "two areas, with what they mean");

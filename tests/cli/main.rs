@@ -94,10 +94,7 @@ fn the_demo_is_drawn_where_there_is_no_display_and_its_files_are_read_by_the_oth
     let spread = &moved["inputs"][0]["uncertainty"];
     assert!(spread["area_deviation_relative"].as_f64().unwrap() < 0.3, "{spread}");
     assert!(run.dir.path().join("moved").join(spread["file"].as_str().unwrap()).is_file());
-    for (more, says) in [
-        (["--explain", "grad-cam"], "for classifiers"),
-        (["--point", "3,4"], "takes none"),
-    ] {
+    for (more, says) in [(["--explain", "grad-cam"], "for classifiers"), (["--point", "3,4"], "takes none")] {
         let args = ["infer", "cxr-lungs", file, "--out", "x", more[0], more[1]];
         let text = run.fails(&args, 1);
         assert!(text.contains(says), "{text}");
@@ -224,4 +221,33 @@ fn reports_are_drafted_read_and_checked() {
     assert!(issues.as_array().unwrap().iter().any(|i| i["rule"] == "R01"), "{issues}");
     let terms = run.json(&["report", "parse", "r.txt", "--json"]);
     assert!(terms.as_array().unwrap().iter().any(|t| t["side"] == "left"), "{terms}");
+}
+
+#[test]
+fn what_is_proposed_is_held_by_the_findings() {
+    let run = Run::new();
+    let findings = r#"{"exam": {"modality": "CT", "body_part": "CHEST"}, "patient": {"age": 64}, "findings": [
+      {"id": "f1", "term": "pulmonary nodule", "site": "right lower lobe", "side": "right", "size_mm": [8.4, 6.1], "state": "confirmed"},
+      {"id": "f2", "term": "emphysema", "source": {"kind": "model"}, "state": "proposed"}]}"#;
+    std::fs::write(run.dir.path().join("f.json"), findings).unwrap();
+    for (command, word) in [("impression", "8.4 x 6.1 mm"), ("letter", "small spot in the lung")] {
+        let found = run.json(&["report", command, "--findings", "f.json", "--json"]);
+        let sentences = found["proposal"]["sentences"].as_array().unwrap();
+        let text: String = sentences.iter().map(|s| s["text"].as_str().unwrap()).collect::<Vec<_>>().join(" ");
+        assert!(text.contains(word) && !text.to_lowercase().contains("emphysema"), "{text}");
+        assert!(sentences.iter().all(|s| s["faults"].as_array().unwrap().is_empty()), "{found}");
+    }
+    std::fs::write(run.dir.path().join("lie.gguf"), b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff").unwrap();
+    let told = run.fails(&["report", "letter", "--findings", "f.json", "--model", "lie.gguf"], 1);
+    assert!(told.contains("GGUF"), "{told}");
+    run.fails(&["report", "impression"], 1);
+    std::fs::write(run.dir.path().join("r.txt"), "FINDINGS: No effusion. Nodule, unchanged. Repeat CT in 3 months.")
+        .unwrap();
+    let kinds = run.json(&["report", "kinds", "r.txt", "--json"]);
+    let kinds: Vec<&str> = kinds.as_array().unwrap().iter().map(|k| k["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["negative", "comparison", "recommendation"]);
+    let words = run.json(&["report", "words", "pleural effusion", "--json"]);
+    assert!(words.as_array().unwrap().iter().any(|w| w["same"] == true), "{words}");
+    let next = run.json(&["report", "complete", "There is no pleural eff", "--json"]);
+    assert_eq!(next[0]["insert"], "usion", "{next}");
 }

@@ -83,6 +83,14 @@ struct Structure {
 #[test]
 fn model18cls_parts_the_brain_as_an_adult_s() {
     let Some(root) = data() else { return };
+    // 256 x 256 x 256 voxels through ten layers: a minute of two cores.
+    if std::env::var_os("LIGHTBOX_SLOW").is_none() && std::env::var("CI").as_deref() != Ok("true") {
+        #[allow(clippy::print_stderr, reason = "a test's only voice")]
+        {
+            eprintln!("skipped: a whole brain takes a minute; tests/run does it, and LIGHTBOX_SLOW=1");
+        }
+        return;
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::discover(&[], Some(dir.path()));
     let model = added(&root, &mut store, "model18cls");

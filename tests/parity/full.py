@@ -2,7 +2,8 @@
 
 Random weights saved by torch; `lightbox models template`, `models add` and `infer --raw` must give the published
 implementation's answer. Prints a table: the largest difference to PyTorch's f32 answer and to its f64 answer, each
-relative to the largest value, and what PyTorch's own two answers differ by. Detections are matched by label and place.
+relative to the largest value, and what PyTorch's own two answers differ by. Of detectors the boxes with a partner of the
+same label within 0.01 px are counted.
 Needs LIGHTBOX (the binary); SEED changes the weights. Usage: full.py [NAME ...]
 """
 import os, subprocess, sys, tempfile, time
@@ -175,15 +176,17 @@ def check(name, net, x, want, exact, d, zipped):
     cli("models", "remove", name)
     got = {k: np.load(f"{d}/out/raw/{k}.npy") for k in want}
     if name in DETECT:
-        alone, n = matched({k: v.numpy() for k, v in want.items()}, got)
-        # Suppression turns on the last digit: one pair whose overlap is that of the limit may fall otherwise.
-        ok = n > 0 and alone <= max(1, n // 50)
-        return ok, f"{n - alone} of {n} boxes within 0.01 px", "", "", seconds
+        want, exact = ({k: v.numpy() for k, v in w.items()} for w in (want, exact))
+        (alone, n), (true, m), (own, _) = matched(want, got), matched(exact, got), matched(exact, want)
+        # Suppression turns on the last digit, and random weights amplify it: no more may be off than PyTorch's own f32.
+        ok = n > 0 and min(alone, true) <= max(1, n // 50, own)
+        return ok, f"{n - alone} of {n} boxes within 0.01 px", f"{m - true} of {m}", f"{m - own} of {m}", seconds
     key = next(iter(want))
     theirs = want[key].numpy()
     ours = got[key].reshape(theirs.shape)
     off, true, own = relative(ours, theirs), relative(ours, exact), relative(theirs, exact)
-    return off < LIMIT, f"{off:.1e}", f"{true:.1e}", f"{own:.1e}", seconds
+    # Deep networks with random weights amplify rounding: where PyTorch's f32 answer is off itself, its f64 answer counts.
+    return min(off, true) < LIMIT, f"{off:.1e}", f"{true:.1e}", f"{own:.1e}", seconds
 
 
 def main():
@@ -196,10 +199,11 @@ def main():
             net = build(name)
             x = torch.randn(1, *size(name), generator=torch.Generator().manual_seed(SEED)) * (512 if name.startswith("xrv") else 1)
             np.save(f"{d}/x.npy", x.numpy())
-            want, exact = reference(name, net, x), None
+            want = reference(name, net, x)
+            exact = reference(name, net.double(), x.double())
+            net.float()
             if name not in DETECT:
-                exact = next(iter(reference(name, net.double(), x.double()).values())).numpy()
-                net.float()
+                exact = next(iter(exact.values())).numpy()
             for zipped in (True, False) if name in LEGACY else (True,):
                 try:
                     ok, *cells = check(name, net, x, want, exact, d, zipped)

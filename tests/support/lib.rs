@@ -41,7 +41,8 @@ impl Desk {
             demo: demo_folder(),
             settings: dir.join("settings.json"),
             weights: vec![root().join("weights")],
-            models: None,
+            models: Some(dir.join("models")),
+            kept: dir.join("kept"),
         };
         let mut jobs = Jobs::inline(places);
         let mut session = Session::default();

@@ -115,7 +115,7 @@ fn weights_that_are_not_those_of_the_card_are_refused() {
     let before = desk.session.documents.clone();
     desk.send(Command::Activate(3));
     desk.show("DX");
-    desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into() });
+    desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
     let messages = desk.messages();
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert!(messages[0].starts_with("The model did not run."), "{messages:?}");

@@ -51,6 +51,7 @@ fn frames_are_drawn_and_commands_applied_while_a_model_runs() {
         settings: dir.path().join("settings.json"),
         weights: vec![root().join("weights")],
         models: None,
+        kept: dir.path().join("kept"),
     };
     let mut app = App::with_jobs(Jobs::threads(places, move || held.pass()).unwrap());
     app.set_headless();
@@ -62,7 +63,7 @@ fn frames_are_drawn_and_commands_applied_while_a_model_runs() {
     let results = app.session().results.len();
 
     gate.close(true);
-    app.send(Command::RunModel { slot: Some(3), model: "cxr-lungs".into() });
+    app.send(Command::RunModel { slot: Some(3), model: "cxr-lungs".into(), series: false });
     frames.step(&mut app);
     let job = app.session().jobs.last().expect("the model runs").id;
     let index = app.session().workspace.views[0].index;

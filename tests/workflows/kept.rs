@@ -40,14 +40,9 @@ fn arrives(desk: &mut Desk, stack: StackId, frame: usize, names: &[&str]) {
     let mut mask = Mask::new(geometry.dims());
     (10..20).for_each(|x| mask.set([x, 12, frame], true));
     let result = InferResult {
-        stack,
         frame,
-        model: "made-up".into(),
-        sha256: String::new(),
-        geometry,
         masks: names.iter().map(|n| ((*n).to_owned(), mask.clone())).collect(),
-        timings_ms: Vec::new(),
-        notes: Vec::new(),
+        ..InferResult::blank(stack, "made-up", "", geometry)
     };
     let job = JobId(1 << 40);
     desk.session.jobs.push(JobInfo {
@@ -228,7 +223,7 @@ fn what_a_cancelled_model_found_is_not_shown() {
     let (mut desk, _) = demo(dir.path(), "DX");
     let before = desk.session.documents.clone();
     // Inline, the job has ended before the wish to stop it; its event has not been taken yet.
-    desk.jobs.apply(&mut desk.session, Command::RunModel { slot: None, model: "cxr-lungs".into() });
+    desk.jobs.apply(&mut desk.session, Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
     desk.jobs.apply(&mut desk.session, Command::CancelLatest);
     let results = desk.session.results.len();
     desk.jobs.settle(&mut desk.session);

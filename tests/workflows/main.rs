@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
 
 mod bad_input;
+mod checked;
 mod fluid;
 mod kept;
+mod models;
 mod reading;
 mod recovery;
 mod reports;

@@ -127,7 +127,7 @@ fn a_model_never_overwrites_what_a_person_drew() {
     desk.send(Command::StrokeBegin { slot: None, at, erase: false });
     desk.send(Command::StrokeEnd);
     let mine = desk.session.document(id).expect("drawn").segment(right).expect("there").clone();
-    desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into() });
+    desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
     let document = desk.session.document(id).expect("drawn");
     assert_eq!(document.segment(right), Some(&mine));
     // The untouched proposal was replaced; the corrected one has a new one beside it.

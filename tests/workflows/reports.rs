@@ -229,7 +229,7 @@ fn two_x_rays_of_a_study_have_sentences_of_their_own() {
     assert_eq!(stacks.len(), 2);
     for stack in &stacks {
         desk.send(Command::Show { slot: Some(0), stack: *stack });
-        desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into() });
+        desk.send(Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
     }
     desk.send(Command::DraftReport);
     let first: Vec<(u64, String)> =

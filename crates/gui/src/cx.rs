@@ -4,9 +4,11 @@
 //! a test draws one without the rest.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use egui::TextureId;
 use lightbox_core::{PatientPos, Plane};
+use lightbox_session::export::Form;
 use lightbox_session::workspace::StudyListMode;
 use lightbox_session::{AnnotationId, Command, Session, StackId};
 
@@ -61,6 +63,10 @@ pub struct UiState {
     pub bare: bool,
     /// Masks are hidden by `G`.
     pub masks_hidden: bool,
+    /// The box that was picked last.
+    pub chosen_box: Option<(StackId, u32)>,
+    /// The line of the header that a check pointed at, until the next press.
+    pub tag: Option<Arc<str>>,
 }
 
 /// What lies under the pointer.
@@ -128,6 +134,10 @@ pub enum Request {
     Notice(String),
     /// Forgets that sentence.
     DismissNotice,
+    /// Marks a box, or none.
+    ChooseBox(Option<(StackId, u32)>),
+    /// Marks a line of the header in the Info tab.
+    PointAtTag(Arc<str>),
 }
 
 /// A file dialog. Its answer becomes the matching command.
@@ -143,4 +153,16 @@ pub enum DialogRequest {
     LoadSeg,
     /// Where to save the report on this study (its Study Instance UID).
     SaveReport(String),
+    /// Where to write it in a form.
+    ExportReport(String, Form),
+    /// A template of the form MRRT to read.
+    ImportTemplate,
+    /// Where to write the report on this study as a template.
+    ExportTemplate(String),
+    /// Recall notices to read.
+    ImportRecalls,
+    /// Drug rules to read.
+    ImportDrugRules,
+    /// A folder for the knowledge base.
+    KnowledgeFolder,
 }

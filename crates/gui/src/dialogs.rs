@@ -67,7 +67,7 @@ impl Dialogs {
             return;
         }
         let suggestion = Suggestion::new(&request, session);
-        let recent = if is_saving(&request) { Vec::new() } else { session.workspace.recent.clone() };
+        let recent = if opens_images(&request) { session.workspace.recent.clone() } else { Vec::new() };
         if self.headless {
             self.sheet = Some(Browser::new(request, &suggestion.path(), recent));
             return;
@@ -98,7 +98,7 @@ impl Dialogs {
                         // The system's dialog asks itself before a file is overwritten.
                         out.extend(self.command(request, paths));
                     } else if after < NO_DIALOG {
-                        let recent = if is_saving(&request) { Vec::new() } else { session.workspace.recent.clone() };
+                        let recent = if opens_images(&request) { session.workspace.recent.clone() } else { Vec::new() };
                         self.sheet = Some(Browser::new(request, &suggested, recent));
                     }
                 }
@@ -231,6 +231,14 @@ impl Dialogs {
             DialogRequest::LoadSeg => Command::LoadSeg(path),
             DialogRequest::SaveSeg(stack) => Command::SaveSeg(SaveTo { path, of: Some(stack) }),
             DialogRequest::SaveReport(study) => Command::SaveReport(SaveTo { path, of: Some(study) }),
+            DialogRequest::ExportReport(study, form) => {
+                Command::ExportReport { form, to: SaveTo { path, of: Some(study) } }
+            }
+            DialogRequest::ImportTemplate => Command::ImportTemplate(path),
+            DialogRequest::ExportTemplate(study) => Command::ExportTemplate(SaveTo { path, of: Some(study) }),
+            DialogRequest::ImportRecalls => Command::ImportRecalls(path),
+            DialogRequest::ImportDrugRules => Command::ImportDrugRules(path),
+            DialogRequest::KnowledgeFolder => Command::SetKnowledgeFolder(Some(path)),
             DialogRequest::OpenFolder | DialogRequest::OpenFiles => Command::Open(vec![path]),
         }]
     }
@@ -251,7 +259,18 @@ pub(crate) fn sheet_area(ui: &Ui, id: &str, title: &str, add: impl FnOnce(&mut U
 }
 
 fn is_saving(request: &DialogRequest) -> bool {
-    matches!(request, DialogRequest::SaveSeg(_) | DialogRequest::SaveReport(_))
+    matches!(
+        request,
+        DialogRequest::SaveSeg(_)
+            | DialogRequest::SaveReport(_)
+            | DialogRequest::ExportReport(..)
+            | DialogRequest::ExportTemplate(_)
+    )
+}
+
+/// Whether what was opened before is worth a list.
+fn opens_images(request: &DialogRequest) -> bool {
+    matches!(request, DialogRequest::OpenFolder | DialogRequest::OpenFiles | DialogRequest::LoadSeg)
 }
 
 fn words(request: &DialogRequest) -> (&'static str, &'static str) {
@@ -261,6 +280,12 @@ fn words(request: &DialogRequest) -> (&'static str, &'static str) {
         DialogRequest::SaveSeg(_) => ("Save SEG at this path", "Save"),
         DialogRequest::LoadSeg => ("Load the SEG at this path", "Load"),
         DialogRequest::SaveReport(_) => ("Save the report at this path", "Save"),
+        DialogRequest::ExportReport(..) => ("Export the report to this path", "Export"),
+        DialogRequest::ImportTemplate => ("Import the template at this path", "Import"),
+        DialogRequest::ExportTemplate(_) => ("Export the template to this path", "Export"),
+        DialogRequest::ImportRecalls => ("Import the recall notices at this path", "Import"),
+        DialogRequest::ImportDrugRules => ("Import the drug rules at this path", "Import"),
+        DialogRequest::KnowledgeFolder => ("Read the folder at this path", "Read"),
     }
 }
 
@@ -270,13 +295,19 @@ async fn choose(request: &DialogRequest, suggested: &Path) -> Vec<PathBuf> {
     let dialog = rfd::AsyncFileDialog::new().set_title(words(request).0).set_directory(folder);
     let one = |f: Option<rfd::FileHandle>| f.into_iter().map(|f| f.path().to_owned()).collect::<Vec<_>>();
     match request {
-        DialogRequest::OpenFolder => one(dialog.pick_folder().await),
+        DialogRequest::OpenFolder | DialogRequest::KnowledgeFolder => one(dialog.pick_folder().await),
         DialogRequest::OpenFiles => {
             let files = dialog.pick_files().await.unwrap_or_default();
             files.into_iter().map(|f| f.path().to_owned()).collect()
         }
-        DialogRequest::LoadSeg => one(dialog.pick_file().await),
-        DialogRequest::SaveSeg(_) | DialogRequest::SaveReport(_) => one(dialog.set_file_name(name).save_file().await),
+        DialogRequest::LoadSeg
+        | DialogRequest::ImportTemplate
+        | DialogRequest::ImportRecalls
+        | DialogRequest::ImportDrugRules => one(dialog.pick_file().await),
+        DialogRequest::SaveSeg(_)
+        | DialogRequest::SaveReport(_)
+        | DialogRequest::ExportReport(..)
+        | DialogRequest::ExportTemplate(_) => one(dialog.set_file_name(name).save_file().await),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 use lightbox_core::Plane;
-use lightbox_session::workspace::{BrushSettings, Layout, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+use lightbox_session::export::Form;
+use lightbox_session::workspace::{
+    BrushSettings, Layout, PanelTab, ReportPage, Sheet, StudyListMode, TextLevel, ThemeChoice, Tool,
+};
 use lightbox_session::{Command, Session};
 
 use crate::cx::{DialogRequest, Request};
@@ -74,6 +77,16 @@ pub enum Action {
     Tab(PanelTab),
     /// A draft of the report.
     Draft,
+    /// The next objection or sentence that waits.
+    NextOpen,
+    /// The sheet before a signature.
+    Sign,
+    /// Differences to the draft.
+    Differences,
+    /// A page of the report's tab.
+    Page(ReportPage),
+    /// A form that the report goes out in.
+    Export(Form),
     /// The palette.
     Palette,
     /// The list of keys.
@@ -170,12 +183,23 @@ pub const TABLE: &[Entry] = &[
     free(Action::NextView, "Next viewport"),
     free(Action::Layout(Layout::One), "Layout 1 × 1"),
     free(Action::Layout(Layout::OneByTwo), "Layout 1 × 2"),
+    free(Action::Layout(Layout::OneByThree), "Layout 1 × 3"),
     free(Action::Layout(Layout::TwoByTwo), "Layout 2 × 2"),
     e(Action::Keys, "Keys", NONE, Key::F1, "F1"),
     e(Action::Studies, "Study list", NONE, Key::F3, "F3"),
     e(Action::Panel, "Right panel", NONE, Key::F4, "F4"),
     free(Action::Theme, "Dark or light"),
     free(Action::Draft, "Draft the report from the image"),
+    e(Action::NextOpen, "Next open check of the report", NONE, Key::F8, "F8"),
+    free(Action::Sign, "Sign the report"),
+    free(Action::Differences, "Differences to the draft"),
+    free(Action::Page(ReportPage::Write), "Write the report"),
+    free(Action::Page(ReportPage::Ask), "Ask the knowledge base"),
+    free(Action::Page(ReportPage::Drugs), "Drugs and contrast agents"),
+    free(Action::Export(Form::Html), "Export the report as HTML"),
+    free(Action::Export(Form::Pdf), "Export the report as PDF"),
+    free(Action::Export(Form::Sr), "Export the report as DICOM SR"),
+    free(Action::Export(Form::Fhir), "Export the report as FHIR"),
 ];
 
 /// The words of a line as they are now: the windows on the keys 1 to 9 have the names of those of the image shown, and a
@@ -249,6 +273,13 @@ pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
         Action::Panel => command(Command::SetPanel(if w.panel.is_some() { None } else { Some(PanelTab::Ai) })),
         Action::Tab(tab) => command(Command::SetPanel(if w.panel == Some(tab) { None } else { Some(tab) })),
         Action::Draft => command(Command::DraftReport),
+        Action::NextOpen => command(Command::NextOpen),
+        Action::Sign => command(Command::ShowSheet(Some(Sheet::Sign))),
+        Action::Differences => command(Command::ShowSheet(Some(Sheet::Differences))),
+        Action::Page(page) => command(Command::SetReportPage(page)),
+        Action::Export(form) => {
+            s.report_study().map(|uid| dialog(DialogRequest::ExportReport(uid.to_owned(), form))).unwrap_or_default()
+        }
         Action::Quit => command(Command::Quit),
     }
 }
@@ -271,12 +302,20 @@ pub fn objection(action: Action, s: &Session) -> Option<&'static str> {
         | Action::Text
         | Action::Link
         | Action::Layout(_)
+        | Action::Page(_)
         | Action::Tool(_)
         | Action::NextView => None,
         Action::Undo if !s.active_document().is_some_and(|d| d.history.can_undo()) => Some("nothing to undo"),
         Action::Redo if !s.active_document().is_some_and(|d| d.history.can_redo()) => Some("nothing to redo"),
         Action::SaveSeg if s.active_document().is_none_or(|d| d.segments.is_empty()) => Some("no segments"),
         _ if nothing => Some("needs an open image"),
+        Action::Sign | Action::Differences | Action::Export(_) | Action::SaveReport
+            if !s.report().document.sentences().any(|x| x.is_confirmed()) =>
+        {
+            Some("no sentence is confirmed")
+        }
+        Action::Sign if s.report().is_read_only() => Some("it is signed"),
+        Action::NextOpen if s.report().document.sentences().next().is_none() => Some("nothing is written"),
         Action::Plane(plane) => {
             let open = s.active_stack().and_then(|id| s.library.stack(id));
             open.is_some_and(|o| !o.planes().contains(&plane)).then_some("needs a volume")

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
 use lightbox_core::plane::{PlanePixels, PlaneStack};
 use lightbox_core::{BitPlane, Frame, Plane, PlaneGrid, Rgb, SegmentId, Window, raster};
+use lightbox_session::results::Restored;
+use lightbox_session::workspace::{Layer, LayerShow};
 use lightbox_session::{LoadState, OpenStack, Session, StackId};
 
 /// Longest side of a texture in pixels; larger planes are shown at half, a third … of their pixels.
@@ -27,6 +29,7 @@ struct TextureKey {
     window: Window,
     inverted: bool,
     shrink: usize,
+    layer: Option<Layer>,
 }
 
 /// One mask on one plane.
@@ -133,15 +136,25 @@ impl ViewTextures {
         }
         let Some(grid) = self.grid else { return };
         let shrink = self.wanted_shrink.max(grid.width.max(grid.height).div_ceil(LONGEST_PX)).max(1);
-        let image_key = TextureKey {
+        let made = layer_of(s, slot);
+        let mut image_key = TextureKey {
             pixels: key.clone(),
             window: s.window_of(slot),
             inverted: view.inverted != open.info.inverted,
             shrink,
+            layer: made.map(|(layer, _)| layer),
         };
+        if let Some((Layer { show: LayerShow::Residual, .. }, restored)) = made {
+            // A difference has a window of its own: grey is zero.
+            image_key.window = Window::new(2.0 * f64::from(residual_reach(restored)), 0.0);
+            image_key.inverted = false;
+        }
         match &self.pixels {
             Some(pixels) if self.image_key.as_ref() != Some(&image_key) => {
-                let image = image(pixels, &grid, &image_key);
+                let image = match made {
+                    Some((layer, restored)) => image(&laid(pixels, &grid, layer, restored), &grid, &image_key),
+                    None => image(pixels, &grid, &image_key),
+                };
                 put(ctx, &mut self.image, "image", image, TextureOptions::LINEAR);
                 self.image_key = Some(image_key);
             }
@@ -219,6 +232,42 @@ impl ViewTextures {
         }
         self.mask_key = Some(mask_key);
     }
+}
+
+/// The image that a model made of the frame that a viewport shows, and how it is shown.
+#[must_use]
+pub fn layer_of(s: &Session, slot: usize) -> Option<(Layer, &Restored)> {
+    let view = &s.workspace.views[slot];
+    let layer = view.layer?;
+    let open = s.library.stack(view.stack?)?;
+    let frame = open.plane_stack(view.plane).stored_slice(view.index)?;
+    let result = s.results.iter().find(|r| r.id == layer.result && r.stack == open.id)?;
+    Some((layer, result.image_on(frame)?))
+}
+
+/// The values of a difference that are black and white: four deviations, which hold nearly all of it.
+#[must_use]
+pub fn residual_reach(restored: &Restored) -> f32 {
+    (4.0 * restored.residual_sd).max(1e-3)
+}
+
+/// The original with a model's image over it, or their difference. Where the network did not reach, the original stays.
+fn laid(pixels: &PlanePixels, grid: &PlaneGrid, layer: Layer, restored: &Restored) -> PlanePixels {
+    if (restored.columns, restored.rows) != (grid.width, grid.height) {
+        return pixels.clone();
+    }
+    let values = match layer.show {
+        LayerShow::Residual => restored.residual.clone(),
+        LayerShow::Blend(part) => {
+            let original = match pixels {
+                PlanePixels::Stored(frame) => frame.values(),
+                PlanePixels::Values(values) => values.clone(),
+            };
+            let mix = |(a, b): (f32, &f32)| if b.is_finite() { a + (b - a) * part } else { a };
+            original.into_iter().zip(&restored.values).map(mix).collect()
+        }
+    };
+    PlanePixels::Values(values)
 }
 
 /// What the pixels of a plane depend on while frames arrive. An interpolated plane needs all slices; while they load it is

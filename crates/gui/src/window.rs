@@ -115,8 +115,12 @@ pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
     let own = tempfile::tempdir().map_err(|e| format!("No folder for temporary files: {e}."))?;
     // A picture is nobody's work: its gestures must neither lie in the reader's journal nor be offered at the next start,
     // and the theme or the layout that a script asks for must not be the reader's from then on.
-    let places =
-        Places { journal: own.path().to_owned(), settings: own.path().join("settings.json"), ..Places::default() };
+    let places = Places {
+        journal: own.path().to_owned(),
+        settings: own.path().join("settings.json"),
+        kept: own.path().join("kept"),
+        ..Places::default()
+    };
     let jobs = lightbox_session::Jobs::threads(places, || {}).map_err(|e| e.to_string())?;
     let mut app = App::with_jobs(jobs);
     app.set_headless();

@@ -46,6 +46,9 @@ pub(crate) struct Conv {
 /// Pixels of a batch from which on transforming the weights for one call costs less than it saves.
 const ONCE_PIXELS: usize = 400;
 
+/// Weights of all phases of a transposed convolution that a task goes through: half of a 1 MiB cache.
+const TOGETHER: usize = 128 * 1024;
+
 /// Whether Winograd is defined for a layer, and its product deep enough to pay for the transforms.
 fn suits_winograd(isa: Isa, spec: &ConvSpec, kernel: Dims, c_in: usize, c_out: usize, batch: usize, out: Dims) -> bool {
     let plain = kernel == [1, 3, 3] && spec.stride == [1; 3] && spec.dilation == [1; 3] && spec.groups == 1;
@@ -233,8 +236,14 @@ impl ConvTransposed {
         let Extra { bias, res, act } = extra;
         let to = Target { out: place.out, image_stride: place.image_stride, dims, bias, res, act };
         let layers: Vec<(&Weights, &Taps)> = self.phases.iter().map(|(taps, weights)| (weights, taps)).collect();
-        // SAFETY: the caller's promise; phases write disjoint points.
-        unsafe { implicit::run_all(&layers, x, to) }
+        // One after the other where their weights together would not stay in the cache from task to task.
+        let together = layers.iter().map(|l| l.0.len()).sum::<usize>() <= TOGETHER;
+        let at_once = if together { layers.len() } else { 1 };
+        for some in layers.chunks(at_once) {
+            // SAFETY: the caller's promise; phases write disjoint points.
+            unsafe { implicit::run_all(some, x, to)? };
+        }
+        Ok(())
     }
 }
 

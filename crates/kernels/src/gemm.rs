@@ -240,7 +240,7 @@ unsafe fn tile<S: Simd>(
 pub(crate) const PART: usize = 128;
 
 /// The same for an exact product, whose parts are summed up with what was rounded off (Kahan), so that only the error of
-/// a part is left: 3 units. Costs about a tenth.
+/// a part is left: 3 units.
 pub(crate) const EXACT_PART: usize = 16;
 
 /// The register block.

@@ -159,16 +159,18 @@ pub(crate) fn conv_weight(
             }
         }
     })?;
-    for group in 0..g {
+    let to = Ptr(dw.as_mut_ptr());
+    par_for(c_out, |channel| {
+        let (group, o) = (channel / co, channel % co);
+        // SAFETY: one output channel a task.
+        let dw = unsafe { to.slice(channel * ci * taps, ci * taps) };
         for t in 0..taps {
-            for o in 0..co {
-                let src = &sums[((group * taps + t) * co + o) * ld..][..ci];
-                for (i, v) in src.iter().enumerate() {
-                    dw[((group * co + o) * ci + i) * taps + t] = *v;
-                }
+            let src = &sums[((group * taps + t) * co + o) * ld..][..ci];
+            for (i, v) in src.iter().enumerate() {
+                dw[i * taps + t] = *v;
             }
         }
-    }
+    })?;
     Ok(dw)
 }
 

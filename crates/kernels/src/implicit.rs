@@ -88,6 +88,11 @@ impl Weights {
         Self { isa, groups, c_in, c_out, k, panels, data, exact: false, bytes: None }
     }
 
+    /// Numbers.
+    pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
     /// With sums as exact as can be.
     pub(crate) fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
@@ -458,7 +463,7 @@ unsafe fn windows(layers: &[(&Weights, &Taps)], x: Input, to: Target) -> Result<
                 let pixels: usize = x.dims.iter().product();
                 for c in 0..w.c_in {
                     let src = &x.x[(image * w.c_in + c) * pixels..][..pixels];
-                    fill(plan, src, x.dims, (z0, z), (y0, y), call.border, &mut copy[c * plan.channel..]);
+                    fill(w.isa, plan, src, x.dims, (z0, z), (y0, y), call.border, &mut copy[c * plan.channel..]);
                 }
                 let part = Part { w, call, plan, to: &to, image, z0, y0, z, y };
                 // SAFETY: tasks own disjoint output rows and channels; offsets stay inside the copy, whose slack is what
@@ -476,8 +481,27 @@ unsafe fn windows(layers: &[(&Weights, &Taps)], x: Input, to: Target) -> Result<
     })
 }
 
+by_isa! {
+    /// Every `step`-th number of `src`.
+    fn every(step: usize, src: &[f32], out: &mut [f32]) = crate::implicit::every_generic
+}
+
+#[inline(always)]
+unsafe fn every_generic<S: Simd>(step: usize, src: &[f32], out: &mut [f32]) {
+    if step != 2 {
+        out.iter_mut().zip(src.iter().step_by(step)).for_each(|(o, s)| *o = *s);
+        return;
+    }
+    // Whole pairs, which the compiler turns into vectors.
+    let (pairs, rest) = src.as_chunks::<2>();
+    let (whole, last) = out.split_at_mut(pairs.len().min(out.len()));
+    whole.iter_mut().zip(pairs).for_each(|(o, s)| *o = s[0]);
+    last.iter_mut().zip(rest).for_each(|(o, s)| *o = *s);
+}
+
 /// Copies the input rows of a block, with zeros outside of the image.
 fn fill(
+    isa: Isa,
     plan: &Plan,
     src: &[f32],
     dims: Dims,
@@ -518,15 +542,8 @@ fn fill(
                         let dst = &mut row[lo..hi];
                         match step {
                             1 => dst.copy_from_slice(&line[from..from + (hi - lo)]),
-                            2 => {
-                                // Whole pairs, which the compiler turns into vectors.
-                                let (pairs, rest) = line[from..].as_chunks::<2>();
-                                let n = pairs.len().min(dst.len());
-                                let (whole, last) = dst.split_at_mut(n);
-                                whole.iter_mut().zip(pairs).for_each(|(d, s)| *d = s[0]);
-                                last.iter_mut().zip(rest).for_each(|(d, s)| *d = *s);
-                            }
-                            _ => dst.iter_mut().zip(line[from..].iter().step_by(step)).for_each(|(d, s)| *d = *s),
+                            // SAFETY: safe code compiled for the set.
+                            _ => unsafe { every(isa, step, &line[from..], dst) },
                         }
                     }
                 }

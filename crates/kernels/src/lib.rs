@@ -7,7 +7,7 @@
 //! - [`isa`]: which instruction set runs; `simd`: one vector type for each
 //! - [`ops`]: what models call; [`graph`]: models written once, run layer by layer or as a fused plan
 //! - [`nets`]: the networks of the benchmark
-//! - [`pool`]: threads, cancellation, scratch; [`memory`]: an allocator that keeps large blocks
+//! - [`pool`]: threads, cancellation, scratch
 //! - `gemm`: the register block; `implicit`, `small`, `winograd`: convolutions on it; `conv`: which of them runs where
 //!
 //! This is the one crate with `unsafe` (beside a memory map in the loader): kernels write disjoint parts of one buffer
@@ -24,7 +24,6 @@ pub(crate) mod implicit;
 pub(crate) mod int8;
 pub mod isa;
 pub(crate) mod linear;
-pub mod memory;
 pub mod nets;
 pub(crate) mod norm;
 pub mod ops;

@@ -4,12 +4,13 @@
 //! sized once by [`configure`]. Work is cut into tasks that depend on the shapes and the number of threads only, and
 //! every task writes its own part, so results do not depend on who runs what.
 
-use crate::{isa, memory};
+use crate::isa;
 use candle_core::{Result, bail};
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 
 /// Sizes the pool: all processors but `reserve`, at least one. The first call of the process counts; says whether it
 /// was this one.
@@ -56,8 +57,12 @@ struct Loop {
     /// The task. Only a helper that came in before the door was shut may call it.
     task: *const (dyn Fn(usize) + Sync),
     cancel: Option<Arc<AtomicBool>>,
+    caller: Thread,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
+
+/// Turns of waiting before a caller sleeps: about 20 us.
+const SPIN: u32 = 2000;
 
 const SHUT: usize = 1 << (usize::BITS - 1);
 
@@ -92,7 +97,9 @@ impl Loop {
                 *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
             }
         }
-        self.door.fetch_sub(1, Ordering::Release);
+        if self.door.fetch_sub(1, Ordering::Release) == SHUT + 1 {
+            self.caller.unpark();
+        }
     }
 }
 
@@ -104,9 +111,9 @@ impl Drop for Shut<'_> {
         self.0.door.fetch_or(SHUT, Ordering::AcqRel);
         let mut turns = 0u32;
         while self.0.door.load(Ordering::Acquire) != SHUT {
-            // Each is at its last task: short, unless the processor was taken from it.
+            // Each is at its last task: soon done, unless the processor was taken from it. Then it needs this one's.
             turns += 1;
-            if turns < 200 { std::hint::spin_loop() } else { std::thread::yield_now() }
+            if turns < SPIN { std::hint::spin_loop() } else { std::thread::park() }
         }
     }
 }
@@ -116,7 +123,6 @@ impl Drop for Shut<'_> {
 /// The caller works too, and waits for nobody who has not begun: a thread that wakes too late finds the door shut. So a
 /// short loop costs no more than on one thread.
 pub(crate) fn par_for(n: usize, f: impl Fn(usize) + Sync) -> Result<()> {
-    memory::at_work();
     let task: &(dyn Fn(usize) + Sync) = &f;
     // SAFETY: only the lifetime changes; `Shut` keeps every call inside of it.
     let task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync)>(task) };
@@ -126,6 +132,7 @@ pub(crate) fn par_for(n: usize, f: impl Fn(usize) + Sync) -> Result<()> {
         door: AtomicUsize::new(0),
         task,
         cancel: CANCEL.with_borrow(Clone::clone),
+        caller: std::thread::current(),
         panic: Mutex::new(None),
     };
     let threads = threads().min(n);

@@ -17,7 +17,7 @@ pub struct ConvSpec {
     /// Rows that a transposed convolution adds at the end, where the stride leaves it open.
     pub out_padding: Dims,
     /// Never by Winograd's transforms, whose rounding is a few times that of a plain sum, and with long sums compensated,
-    /// so that little more than the rounding of the result is left. Costs about a tenth of the time of a plain sum.
+    /// so that little more than the rounding of the result is left. Takes a little longer.
     pub exact: bool,
 }
 

@@ -132,6 +132,9 @@ pub(crate) enum Command {
         /// A folder of Markdown, text and JSON lines of one's own (else LIGHTBOX_KNOWLEDGE).
         #[arg(long)]
         folder: Option<PathBuf>,
+        /// Orders what is found by word vectors too.
+        #[arg(long)]
+        vectors: bool,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -169,6 +172,9 @@ pub(crate) enum Command {
         /// Which.
         #[arg(default_value = "view", value_parser = ["view", "dicom", "kernels", "nets", "train", "masks", "report"])]
         what: String,
+        /// Of layers and nets, only cases whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -408,6 +414,46 @@ pub(crate) enum Report {
         #[arg(long)]
         json: bool,
     },
+    /// Proposes the word that a text goes on with.
+    Complete {
+        /// The text before the cursor.
+        text: String,
+        /// How many.
+        #[arg(long, default_value_t = 3)]
+        count: usize,
+        /// A network beside the n-gram: its id, or `none`; left out, the best one at hand.
+        #[arg(long)]
+        partner: Option<String>,
+        /// A folder of one's own signed reports (.txt) that weigh in.
+        #[arg(long)]
+        history: Option<PathBuf>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Proposes the impression; what no finding holds is struck.
+    Impression(Assist),
+    /// Proposes the patient's letter in plain words; what no finding holds is struck.
+    Letter(Assist),
+    /// Other words for a term.
+    Words {
+        /// The term.
+        term: String,
+        /// How many.
+        #[arg(long, default_value_t = 12)]
+        count: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What each sentence is: finding, negative, comparison, recommendation, technique, history.
+    Kinds {
+        /// The text.
+        file: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks a report.
     Check {
         /// The text.
@@ -422,6 +468,21 @@ pub(crate) enum Report {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Assist {
+    /// The report's text.
+    pub(crate) file: Option<PathBuf>,
+    /// The findings file.
+    #[arg(long)]
+    pub(crate) findings: Option<PathBuf>,
+    /// A chat model (.gguf) that writes; without it rules do.
+    #[arg(long)]
+    pub(crate) model: Option<PathBuf>,
+    /// One JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -66,6 +66,21 @@ pub struct Restored {
     pub planes: Vec<Vec<f32>>,
     /// What came out minus what went in, first channel, where both have one size.
     pub residual: Option<Vec<f32>>,
+    /// What went in, where it was an image.
+    pub source: Option<Fed>,
+}
+
+/// What a network was given of an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fed {
+    /// Width in pixels.
+    pub columns: usize,
+    /// Height in pixels.
+    pub rows: usize,
+    /// Its first channel, `[rows * columns]`, in the network's own range.
+    pub plane: Vec<f32>,
+    /// Where the image lies in it.
+    pub placed: Placed,
 }
 
 impl Model {
@@ -125,7 +140,7 @@ impl Model {
         let found = match output {
             Output::Logits(t) => Found::Classes(classes(card, &t.get(0)?.to_vec1()?)),
             Output::Masks(t) => Found::Masks(masks(card, &t.get(0)?, &prepared, picture, cx)?),
-            Output::Image(t) => Found::Image(restored(card, &t.get(0)?, &prepared.x)?),
+            Output::Image(t) => Found::Image(restored(card, &t.get(0)?, &prepared.x, Some(prepared.placed))?),
             Output::Boxes(all) => {
                 let one = all.into_iter().next().unwrap_or_default();
                 Found::Boxes(boxes(card, &one, &prepared, picture)?)
@@ -176,7 +191,7 @@ impl Model {
         let noise: Vec<f32> = (0..n).map(|_| random.random::<f32>()).collect();
         let x = Tensor::from_vec(noise, (1, n), &candle_core::Device::Cpu)?;
         match self.network().run(&x, &mut Pass::new(*cx))? {
-            Output::Image(t) => restored(card, &t.get(0)?, &x),
+            Output::Image(t) => restored(card, &t.get(0)?, &x, None),
             _ => Err(Error::Image { reason: format!("'{}' makes no image", card.id) }),
         }
     }
@@ -312,7 +327,7 @@ fn boxes(card: &Card, all: &Detections, input: &Prepared, picture: &Picture) -> 
     Ok(out)
 }
 
-fn restored(card: &Card, y: &Tensor, x: &Tensor) -> Result<Restored> {
+fn restored(card: &Card, y: &Tensor, x: &Tensor, placed: Option<Placed>) -> Result<Restored> {
     let (channels, rows, columns) = y.dims3()?;
     let mut planes = Vec::with_capacity(channels);
     for c in 0..channels {
@@ -329,7 +344,16 @@ fn restored(card: &Card, y: &Tensor, x: &Tensor) -> Result<Restored> {
     } else {
         None
     };
-    Ok(Restored { columns, rows, planes, residual })
+    let source = match placed {
+        Some(placed) if x.rank() == 4 => Some(Fed {
+            columns: x.dim(3)?,
+            rows: x.dim(2)?,
+            plane: x.get(0)?.get(0)?.flatten_all()?.to_vec1()?,
+            placed,
+        }),
+        _ => None,
+    };
+    Ok(Restored { columns, rows, planes, residual, source })
 }
 
 /// Refuses a task that an entry point is not for.

@@ -390,6 +390,8 @@ pub enum BaselineMethod {
     BrightestBlob,
     /// Words in a row counted in the same text, smoothed after Kneser and Ney.
     Ngram,
+    /// How frequent each word is, whatever comes before it.
+    WordFrequency,
     /// BM25 over the same passages.
     Bm25,
 }

@@ -43,7 +43,7 @@ mod volume;
 mod weights;
 
 pub use crate::image::GreyImage;
-pub use answer::{Answer, Class, Found, FoundBox, Restored};
+pub use answer::{Answer, Class, Fed, Found, FoundBox, Restored};
 pub use card::Card;
 pub use click::Clicked;
 pub use error::{Error, Result};

@@ -215,90 +215,6 @@ pub fn hausdorff95_mm(a: &[bool], b: &[bool], size: [usize; 3], spacing_mm: [f64
     Some(one_way(&a, &b).max(one_way(&b, &a)))
 }
 
-/// A found box with its score, label and image.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scored {
-    /// Number of the image.
-    pub image: usize,
-    /// `[x0, y0, x1, y1]`.
-    pub rect: [f32; 4],
-    /// 0 to 1.
-    pub score: f64,
-    /// Number of the label.
-    pub label: usize,
-}
-
-/// For the boxes of one label, best first: score, and whether each hits a box of its image that no better one hit.
-fn hits(found: &[&Scored], truth: &[(usize, [f32; 4])], overlap: f32) -> Vec<(f64, bool)> {
-    let mut order: Vec<&Scored> = found.to_vec();
-    order.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut taken = vec![false; truth.len()];
-    order
-        .into_iter()
-        .map(|f| {
-            let best = truth
-                .iter()
-                .enumerate()
-                .filter(|(t, (image, _))| *image == f.image && !taken[*t])
-                .map(|(t, (_, rect))| (t, crate::arch::detect::boxes::iou(rect, &f.rect)))
-                .max_by(|a, b| a.1.total_cmp(&b.1));
-            match best {
-                Some((t, iou)) if iou >= overlap => {
-                    taken[t] = true;
-                    (f.score, true)
-                }
-                _ => (f.score, false),
-            }
-        })
-        .collect()
-}
-
-/// Average precision at an overlap: the area under the precision that no lower recall exceeds (COCO and VOC 2010).
-///
-/// `truth`: number of the image and box. NaN without a true box.
-pub fn average_precision(found: &[&Scored], truth: &[(usize, [f32; 4])], overlap: f32) -> f64 {
-    let hits = hits(found, truth, overlap);
-    let (mut right, mut curve) = (0.0, Vec::with_capacity(hits.len()));
-    for (i, (_, hit)) in hits.iter().enumerate() {
-        right += f64::from(u8::from(*hit));
-        curve.push((right / truth.len() as f64, right / (i + 1) as f64));
-    }
-    for i in (1..curve.len()).rev() {
-        curve[i - 1].1 = curve[i - 1].1.max(curve[i].1);
-    }
-    let mut area = 0.0;
-    let mut last = 0.0;
-    for (recall, precision) in curve {
-        area += (recall - last) * precision;
-        last = recall;
-    }
-    if truth.is_empty() { f64::NAN } else { area }
-}
-
-/// Mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false boxes an image (LUNA16), overlap 0.5.
-pub fn froc(found: &[&Scored], truth: &[(usize, [f32; 4])], images: usize) -> f64 {
-    if truth.is_empty() || images == 0 {
-        return f64::NAN;
-    }
-    let hits = hits(found, truth, 0.5);
-    let rates = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
-    let at = |rate: f64| {
-        let (mut right, mut wrong) = (0.0, 0.0);
-        for (_, hit) in &hits {
-            if *hit {
-                right += 1.0;
-            } else {
-                wrong += 1.0;
-                if wrong > rate * images as f64 {
-                    break;
-                }
-            }
-        }
-        right / truth.len() as f64
-    };
-    rates.into_iter().map(at).sum::<f64>() / rates.len() as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,18 +265,6 @@ mod tests {
         b[2 * 45 + 2 * 9 + 5] = true;
         assert_eq!(hausdorff95_mm(&a, &b, [5, 5, 9], [1.0, 1.0, 0.5]), Some(2.0));
         assert_eq!(hausdorff95_mm(&a, &vec![false; a.len()], [5, 5, 9], [1.0; 3]), None);
-    }
-
-    #[test]
-    fn a_box_is_found_once() {
-        let b = |image, x: f32, score| Scored { image, rect: [x, 0.0, x + 10.0, 10.0], score, label: 0 };
-        let found = [b(0, 0.0, 0.9), b(0, 1.0, 0.8), b(1, 50.0, 0.7), b(1, 0.0, 0.6)];
-        let found: Vec<&Scored> = found.iter().collect();
-        let truth = [(0, [0.0, 0.0, 10.0, 10.0]), (1, [0.0, 0.0, 10.0, 10.0])];
-        // Right, repeated, wrong, right: recall 1/2 at precision 1, recall 1 at precision 1/2.
-        assert_eq!(average_precision(&found, &truth, 0.5), 0.75);
-        assert_eq!(froc(&found, &truth, 2), (0.5 * 3.0 + 1.0 * 4.0) / 7.0);
-        assert!(average_precision(&found, &[], 0.5).is_nan());
     }
 
     #[test]

@@ -302,58 +302,6 @@ pub fn otsu_click(values: &[f32], columns: usize, [x, y]: [usize; 2]) -> Vec<boo
     mask
 }
 
-/// The box of the brightest blob inside a head: smoothed values above the 98th percentile of the head without its rim,
-/// the part of the largest summed excess. With its mean excess as a score, 0 to 1.
-#[must_use]
-pub fn brightest_blob(values: &[f32], columns: usize) -> Option<([f32; 4], f64)> {
-    let rows = values.len() / columns.max(1);
-    let (w, h) = (columns / 2, rows / 2);
-    if w < 16 || h < 16 {
-        return None;
-    }
-    let small = resize(values, columns, rows, w, h);
-    let head: Vec<bool> = {
-        let threshold = otsu(&small) * 0.5;
-        let mut mask: Vec<bool> = small.iter().map(|v| *v > threshold).collect();
-        post::keep_largest(&mut mask, w, 1, 1);
-        post::fill_holes(&mut mask, w);
-        // The skull and the skin are as bright as a tumour: a rim of a tenth of the side goes.
-        for _ in 0..w / 10 {
-            let old = mask.clone();
-            for i in 0..mask.len() {
-                let (x, y) = (i % w, i / w);
-                let edge = x == 0 || y == 0 || x + 1 == w || y + 1 == h;
-                mask[i] = old[i] && !edge && old[i - 1] && old[i + 1] && old[i - w] && old[i + w];
-            }
-        }
-        mask
-    };
-    let mut inside: Vec<f32> = small.iter().zip(&head).filter(|(_, m)| **m).map(|(v, _)| *v).collect();
-    if inside.len() < 50 {
-        return None;
-    }
-    inside.sort_by(f32::total_cmp);
-    let threshold = inside[inside.len() * 95 / 100];
-    let top = inside[inside.len() - 1];
-    let bright: Vec<bool> = small.iter().zip(&head).map(|(v, m)| *m && *v > threshold).collect();
-    let (part, areas) = post::components(&bright, w);
-    let mut excess = vec![0f64; areas.len() + 1];
-    for (p, v) in part.iter().zip(&small) {
-        if *p > 0 {
-            excess[*p as usize] += f64::from(v - threshold);
-        }
-    }
-    let best = (1..excess.len()).max_by(|a, b| excess[*a].total_cmp(&excess[*b]))?;
-    let mut rect = [f32::INFINITY, f32::INFINITY, 0.0, 0.0];
-    let mut area = 0.0;
-    for (i, _) in part.iter().enumerate().filter(|(_, p)| **p as usize == best) {
-        let (x, y) = ((i % w) as f32 * 2.0, (i / w) as f32 * 2.0);
-        rect = [rect[0].min(x), rect[1].min(y), rect[2].max(x + 2.0), rect[3].max(y + 2.0)];
-        area += 1.0;
-    }
-    Some((rect, (excess[best] / area / f64::from(top - threshold).max(1e-6)).clamp(0.0, 1.0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -376,6 +376,45 @@ mod tests {
     }
 
     #[test]
+    fn masks_come_back_through_each_resize() {
+        for (name, columns, rows) in [
+            ("mb_unet", 300, 200),
+            ("resnet50", 500, 300),
+            ("xrv_densenet121", 640, 512),
+            ("yolov3", 640, 480),
+            ("yolox_s", 480, 640),
+            ("maskrcnn_resnet50_fpn", 640, 480),
+        ] {
+            let picture = ramp(columns, rows);
+            let mut card = template(name).unwrap();
+            card.input.intensity = Intensity::MinMax { to_low: 0.0, to_high: 1.0 };
+            let prepared = prepare(&picture, &card).unwrap();
+            // A box in the middle of the image, as a network would outline it.
+            let b = [0.4, 0.45, 0.6, 0.62];
+            let wanted = |x: usize, y: usize| {
+                let (x, y) = ((x as f64 + 0.5) / columns as f64, (y as f64 + 0.5) / rows as f64);
+                (b[0]..b[2]).contains(&x) && (b[1]..b[3]).contains(&y)
+            };
+            let p = prepared.placed;
+            let there = |i: usize| {
+                let x = (((i % prepared.columns) as f64 + 0.5 - p.offset[0]) / p.scale[0]).floor();
+                let y = (((i / prepared.columns) as f64 + 0.5 - p.offset[1]) / p.scale[1]).floor();
+                let inside = x >= 0.0 && y >= 0.0 && x < columns as f64 && y < rows as f64;
+                f32::from(u8::from(inside && wanted(x as usize, y as usize)))
+            };
+            let plane: Vec<f32> = (0..prepared.columns * prepared.rows).map(there).collect();
+            let back = p.plane_from_input(&plane, [prepared.columns, prepared.rows], columns, rows, 0.0);
+            let (mut both, mut any) = (0, 0);
+            for (i, v) in back.iter().enumerate() {
+                let (a, b) = (*v >= 0.5, wanted(i % columns, i / columns));
+                both += usize::from(a && b);
+                any += usize::from(a || b);
+            }
+            assert!(any > 0 && both as f64 / any as f64 > 0.93, "{name}: {both} of {any}");
+        }
+    }
+
+    #[test]
     fn torchxrayvisions_range() {
         // xrv.datasets.normalize(x, 4095): (2 x / 4095 - 1) * 1024.
         let card = template("xrv_densenet121").unwrap();

@@ -148,7 +148,9 @@ impl Model {
             return Err(Error::Image { reason });
         }
         if self.card.input.click {
-            return Err(Error::Image { reason: format!("'{}' outlines what is clicked, and nothing was", self.card.id) });
+            return Err(Error::Image {
+                reason: format!("'{}' outlines what is clicked, and nothing was", self.card.id),
+            });
         }
         image.check()?;
         let (columns, rows) = (image.columns, image.rows);

@@ -7,6 +7,7 @@
 //! | [`document`] | the report that a reader edits: sections, sentences, their state |
 //! | [`lexicon`] | the terms of radiology and their synonyms |
 //! | [`parse`] | what a text says |
+//! | [`assist`] | proposals from rules or a model, each sentence read again |
 //! | [`check`] | a report against itself and the findings: rules R01 to R24 |
 //! | [`guideline`] | published guidelines as calculators |
 //! | [`draft`] | from findings to proposed and accepted sentences |
@@ -22,6 +23,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed, and says where"))]
 
+pub mod assist;
 pub mod check;
 pub mod document;
 pub mod draft;

@@ -7,9 +7,17 @@ use lightbox_report::document::{Place, SentenceId};
 use serde::{Deserialize, Serialize};
 
 use crate::annotation::AnnotationKind;
+use crate::ask::Audience;
+use crate::boxes::MarkState;
+use crate::checks::Anchor;
+use crate::drugs::Numbers;
+use crate::export::Form;
+use crate::ground::Thing;
 use crate::ids::{AnnotationId, JobId, StackId};
+use crate::results::ResultId;
 use crate::workspace::{
-    BrushSettings, Layout, MaskStyle, Overwrite, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool,
+    BrushSettings, Layer, Layout, MaskStyle, Overwrite, PanelTab, ReportPage, Sheet, StudyListMode, TextLevel,
+    ThemeChoice, Tool,
 };
 
 /// A file to write, and what to write into it. In a script either `"FILE"`, which means what is active when the command
@@ -267,7 +275,41 @@ pub enum Command {
         slot: Option<usize>,
         /// The model's id.
         model: String,
+        /// On all frames of the series, not only on the one shown.
+        #[serde(default)]
+        series: bool,
     },
+    /// Takes a result away with all that came of it and nobody accepted.
+    RemoveResult(ResultId),
+    /// Decides on a box.
+    DecideBox {
+        /// Stack.
+        stack: StackId,
+        /// Its number there.
+        id: u32,
+        /// What becomes of it.
+        state: MarkState,
+    },
+    /// Boxes with a lower score are not drawn and not listed, for this model.
+    SetScoreFrom {
+        /// The model's id.
+        model: String,
+        /// 0 to 1.
+        score: f32,
+    },
+    /// What a viewport shows of an image that a model made.
+    SetLayer {
+        /// Viewport.
+        slot: Option<usize>,
+        /// The layer; the original while `None`.
+        layer: Option<Layer>,
+    },
+    /// The original, the image that a model made, and their difference, side by side.
+    CompareResult(ResultId),
+    /// Opens a model's section in the AI tab.
+    ChooseModel(String),
+    /// Lists the models anew: something was added.
+    ListModels,
     /// Stops a job.
     CancelJob(JobId),
     /// Stops the job that was started last and still runs (Escape).
@@ -299,6 +341,94 @@ pub enum Command {
     RemoveSentence(SentenceId),
     /// Saves the confirmed sentences of the report on a study (its Study Instance UID) as text.
     SaveReport(SaveTo<String>),
+    /// Writes the report in a form.
+    ExportReport {
+        /// The form.
+        form: Form,
+        /// The file, and the study.
+        to: SaveTo<String>,
+    },
+    /// Words as they stand in a field that is being typed in: they are checked, not taken. `None` when the field is left.
+    Type {
+        /// The field and its words.
+        words: Option<(Anchor, String)>,
+        /// Study Instance UID; that of the active viewport while `None`.
+        #[serde(default)]
+        study: Option<String>,
+    },
+    /// Keeps what a rule objects to, for a reason; an empty reason takes it back. Named by the rule and the words of the
+    /// objection.
+    Keep {
+        /// `R01`.
+        rule: String,
+        /// What it says.
+        message: String,
+        /// Why it stays.
+        reason: String,
+    },
+    /// Points at a sentence: its pixels are marked, and viewports that show its series scroll to them.
+    Spotlight(Option<SentenceId>),
+    /// The same, and the series comes to a viewport where it is not.
+    GoToSentence(SentenceId),
+    /// Shows the sentence about a thing on a stack.
+    ShowSentenceOf {
+        /// Stack.
+        stack: StackId,
+        /// The thing.
+        thing: Thing,
+    },
+    /// Goes to the next objection or sentence that waits.
+    NextOpen,
+    /// Chooses a template, by its id; the report's sentences follow its order.
+    SetTemplate(String),
+    /// Reads a template of the form MRRT and keeps it.
+    ImportTemplate(PathBuf),
+    /// Writes the report's headings and sentences as a template of the form MRRT.
+    ExportTemplate(SaveTo<String>),
+    /// Puts what a guideline advises into the impression: by the short name of its source, and its finding.
+    TakeAdvice {
+        /// `Fleischner 2017`.
+        source: String,
+        /// The finding's id.
+        #[serde(default)]
+        finding: Option<String>,
+    },
+    /// The reader's name, for signatures.
+    SetReader(String),
+    /// Signs the report on the study in the active viewport.
+    SignReport {
+        /// What was corrected, for a version after the first.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Begins to correct a signed report, or gives it up.
+    Amend(bool),
+    /// Opens a sheet over the window, or closes it.
+    ShowSheet(Option<Sheet>),
+    /// Turns to a page of the report's tab.
+    SetReportPage(ReportPage),
+
+    // Knowledge
+    /// Asks the knowledge base.
+    Ask {
+        /// In words.
+        question: String,
+        /// For whom the answer is.
+        #[serde(default)]
+        audience: Option<Audience>,
+    },
+    /// A folder of the user's own to read too; `None` for none.
+    SetKnowledgeFolder(Option<PathBuf>),
+    /// Looks for drugs.
+    FindDrug(String),
+    /// Opens a drug by its name, or closes it.
+    ChooseDrug(Option<String>),
+    /// The patient's numbers, for the calculators.
+    SetNumbers(Numbers),
+    /// Reads recall notices.
+    ImportRecalls(PathBuf),
+    /// Reads drug rules of the place's own; they are kept and stand before the others.
+    ImportDrugRules(PathBuf),
 
     // Recovery and the rest
     /// Brings the work of the last session back.

@@ -7,6 +7,7 @@ use lightbox_core::label::{MASK_COLOURS, MaskOrigin};
 use lightbox_core::{Mask, PatientPos, Rgb, Segment, SegmentId};
 
 use crate::annotation::Annotation;
+use crate::boxes::BoxMark;
 pub use crate::gesture::{DocumentEdit, Gesture, Label, Step};
 use crate::ids::{AnnotationId, StackId};
 
@@ -36,6 +37,8 @@ pub struct Document {
     pub proposed: BTreeSet<SegmentId>,
     /// Measurements.
     pub annotations: Vec<Annotation>,
+    /// Boxes of models, with what the reader decided on each.
+    pub boxes: Vec<BoxMark>,
     /// What can be undone.
     pub history: History<Gesture>,
     /// The stroke in progress.
@@ -54,6 +57,7 @@ pub struct Document {
     measurements: Depth,
     next_segment: u32,
     next_annotation: u32,
+    next_box: u32,
 }
 
 /// Where the history stands against what is saved, so that taking a gesture back and doing it again count as nothing.
@@ -75,6 +79,7 @@ impl Default for Document {
             active: None,
             proposed: BTreeSet::new(),
             annotations: Vec::new(),
+            boxes: Vec::new(),
             history: History::new(HISTORY_BYTES),
             stroke: None,
             revision: 0,
@@ -86,6 +91,7 @@ impl Default for Document {
             measurements: Depth::default(),
             next_segment: 1,
             next_annotation: 1,
+            next_box: 1,
         }
     }
 }
@@ -132,6 +138,24 @@ impl Document {
         let id = AnnotationId(self.next_annotation);
         self.next_annotation += 1;
         id
+    }
+
+    /// A fresh number for a box.
+    pub fn new_box_id(&mut self) -> u32 {
+        let id = self.next_box;
+        self.next_box += 1;
+        id
+    }
+
+    /// The newest segment that is called a lung of this side and holds a voxel.
+    #[must_use]
+    pub fn newest_lung(&self, side: &str) -> Option<&Segment> {
+        self.segments.iter().rev().find(|x| {
+            let name = x.name.to_lowercase();
+            name.contains("lung")
+                && name.contains(side)
+                && x.mask.occupied().any(|k| x.mask.plane(k).is_some_and(|p| p.count() > 0))
+        })
     }
 
     /// The segments of a model that wait for the reader.
@@ -191,7 +215,30 @@ impl Document {
                     (None, None) => {}
                 }
             }
+            DocumentEdit::Boxes { before, after } => self.put_boxes(before, after),
             DocumentEdit::Many(edits) => edits.iter().for_each(|edit| self.carry_out(edit)),
+        }
+    }
+
+    /// Puts boxes in the place of others; those with a number that is there already keep their place in the list.
+    fn put_boxes(&mut self, before: &[BoxMark], after: &[BoxMark]) {
+        self.boxes.retain(|x| before.iter().all(|b| b.id != x.id) || after.iter().any(|a| a.id == x.id));
+        for mark in after {
+            self.next_box = self.next_box.max(mark.id + 1);
+            match self.boxes.iter_mut().find(|x| x.id == mark.id) {
+                Some(known) => known.clone_from(mark),
+                None => self.boxes.push(mark.clone()),
+            }
+        }
+    }
+
+    /// Takes over the boxes of a journal; a number that is taken already is given anew.
+    pub(crate) fn take_boxes(&mut self, boxes: Vec<BoxMark>) {
+        for mut mark in boxes {
+            if self.boxes.iter().any(|b| b.id == mark.id) {
+                mark.id = self.new_box_id();
+            }
+            self.put_boxes(&[], &[mark]);
         }
     }
 
@@ -244,7 +291,7 @@ impl Document {
             }
         };
         *count = if further { *count + 1 } else { count.saturating_sub(1) };
-        if !of_masks && self.annotations.is_empty() {
+        if !of_masks && self.annotations.is_empty() && self.boxes.is_empty() {
             // The last one was deleted: nothing is left that could be lost.
             self.unsaved_annotations = 0;
         }
@@ -293,6 +340,6 @@ impl Document {
     /// Whether nothing was ever drawn.
     #[must_use]
     pub(crate) fn is_blank(&self) -> bool {
-        self.segments.is_empty() && self.annotations.is_empty() && !self.has_unsaved_work()
+        self.segments.is_empty() && self.annotations.is_empty() && self.boxes.is_empty() && !self.has_unsaved_work()
     }
 }

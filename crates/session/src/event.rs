@@ -4,13 +4,19 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lightbox_core::{Frame, Mask, Segment, SegmentId, VolumeGeometry, Window};
+use lightbox_core::{Frame, Segment, SegmentId, VolumeGeometry, Window};
 use lightbox_dicom::{Series, Stack, StudyIndex};
 
+use crate::ask::Found;
+use crate::checks::{CheckSpec, Checked};
+use crate::export::ExportSpec;
 use crate::ids::{JobId, StackId};
 use crate::journal::{Record, Recovery};
 use crate::library::Thumbnail;
 use crate::models::ModelInfo;
+pub use crate::results::InferResult;
+use crate::templates::OwnTemplate;
+use crate::worker::own::{KeptReport, Own};
 
 /// What follows from a command or an event, for whoever runs the jobs.
 #[derive(Debug, Clone)]
@@ -65,16 +71,44 @@ pub enum JobSpec {
         /// Stacks that it may refer to.
         stacks: Vec<(StackId, Arc<Stack>)>,
     },
-    /// Writes a text file.
-    SaveText {
+    /// Writes a report in a form.
+    Export(Box<ExportSpec>),
+    /// Holds a report against itself and the images.
+    Check(Box<CheckSpec>),
+    /// Looks for an answer.
+    Ask {
+        /// In words.
+        question: String,
+        /// For whom.
+        audience: Option<crate::ask::Audience>,
+        /// The user's own folder.
+        folder: Option<PathBuf>,
+    },
+    /// Reads the templates and rules that are kept.
+    ReadOwn,
+    /// Reads a template and keeps it.
+    ImportTemplate(PathBuf),
+    /// Writes a template.
+    ExportTemplate {
         /// File.
         path: PathBuf,
         /// Content.
-        text: String,
-        /// The study that it reports on.
+        page: String,
+    },
+    /// Reads recall notices and keeps them.
+    ImportRecalls(PathBuf),
+    /// Reads drug rules and keeps them.
+    ImportDrugRules(PathBuf),
+    /// Looks for signed reports on these studies.
+    FindSigned(Vec<String>),
+    /// Keeps a signed report, and the line of the audit log.
+    KeepSigned {
+        /// Study Instance UID.
         study: String,
-        /// Changes that this save covers.
-        changes: usize,
+        /// What is kept.
+        report: Box<KeptReport>,
+        /// What the log says.
+        audit: String,
     },
     /// Looks for work that a killed session left.
     FindRecovery,
@@ -96,37 +130,18 @@ pub struct InferSpec {
     pub model: ModelInfo,
     /// Stack it runs on.
     pub stack: StackId,
-    /// Frame of the stack.
+    /// Frame of the stack to begin with.
     pub frame_index: usize,
-    /// The frame, if it is loaded; else the job loads it.
-    pub frame: Option<Arc<Frame>>,
+    /// How many frames, one after the other; all of them at once for a model that takes volumes.
+    pub count: usize,
+    /// The frames that are loaded, by their place in the stack; the job reads the others.
+    pub frames: Vec<Option<Arc<Frame>>>,
     /// Header.
     pub info: Arc<Stack>,
     /// Geometry of the stack.
     pub geometry: VolumeGeometry,
     /// Whether the left of the image is the patient's right; `None` when the header does not tell.
     pub left_is_patient_right: Option<bool>,
-}
-
-/// Output of a model.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InferResult {
-    /// Stack it ran on.
-    pub stack: StackId,
-    /// Frame of the stack.
-    pub frame: usize,
-    /// The model's id.
-    pub model: String,
-    /// sha256 of its weights.
-    pub sha256: String,
-    /// Geometry of its input.
-    pub geometry: VolumeGeometry,
-    /// Masks by label, over the stack.
-    pub masks: Vec<(String, Mask)>,
-    /// Milliseconds by stage.
-    pub timings_ms: Vec<(String, f64)>,
-    /// What the reader has to know about this result.
-    pub notes: Vec<String>,
 }
 
 /// What a SEG is made of.
@@ -238,6 +253,29 @@ pub enum EventKind {
         /// Changes that the save covers.
         changes: usize,
     },
+    /// What a check found.
+    Checked {
+        /// Study Instance UID.
+        study: String,
+        /// What.
+        checked: Box<Checked>,
+    },
+    /// An answer, or none.
+    Answered(Box<Found>),
+    /// Templates and rules that are kept.
+    Own(Box<Own>),
+    /// A template.
+    Template(Box<OwnTemplate>),
+    /// Recall notices, and from which file.
+    Recalls(Vec<lightbox_report::drug::recall::Recall>, String),
+    /// Drug rules, as the text of their file.
+    DrugRules(String),
+    /// A template was written.
+    TemplateSaved(PathBuf),
+    /// Signed reports, by Study Instance UID.
+    SignedFound(Vec<(String, KeptReport)>),
+    /// A signed report is on the disk.
+    SignedKept(String),
     /// Work of an earlier session.
     Recovery(Option<Box<Recovery>>),
     /// The journal could not be written.

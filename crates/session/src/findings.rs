@@ -1,17 +1,24 @@
-//! What is on the images, as findings for the report: header, measurements, geometry of masks.
+//! What is on the images, as findings for the report: header, measurements, geometry of masks, marks of models.
+
+mod lungs;
+mod marks;
 
 use lightbox_core::measure::Calibration;
-use lightbox_core::{Mask, Segment};
-use lightbox_report::document::{ChipKind, SourceChip};
-use lightbox_report::findings::{Assertion, Exam, Finding, FindingsFile, Patient, Side, Source, SourceKind, State};
-use lightbox_report::measures::{self, LungGeometry};
+use lightbox_report::ReportDocument;
+use lightbox_report::document::{ChipKind, SentenceState, SourceChip};
+use lightbox_report::findings::{
+    Assertion, Exam, Finding, FindingsFile, Patient, Prior, Side, Source, SourceKind, State,
+};
+use lightbox_report::measures;
 
 use serde_json::{Map, Value, json};
 
 use crate::annotation::{Annotation, AnnotationKind, Reading, read};
 use crate::ids::StackId;
-use crate::library::OpenStack;
+use crate::library::{OpenStack, OpenStudy};
 use crate::session::Session;
+
+pub use lungs::lung_geometry;
 
 /// The findings of the study that `stack` belongs to.
 #[must_use]
@@ -20,6 +27,8 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
         return FindingsFile::default();
     };
     let some = |t: &str| (!t.is_empty()).then(|| t.to_owned());
+    let stacks = || study.stacks.iter().filter_map(|id| s.library.stack(*id));
+    let instances = || stacks().flat_map(|e| &e.info.frames).filter_map(|f| u64::try_from(f.instance_number?).ok());
     let exam = Exam {
         modality: some(&open.series.modality),
         body_part: some(&open.series.body_part),
@@ -31,56 +40,91 @@ pub fn gather(s: &Session, stack: StackId) -> FindingsFile {
         },
         contrast: (!open.series.contrast.is_empty()).then_some(true),
         date: some(&study.date),
-        series: Some(study.stacks.len() as u64),
-        images: Some(study.stacks.iter().filter_map(|id| s.library.stack(*id)).map(|e| e.frames() as u64).sum()),
+        // Numbers need not begin at 1 nor be without gaps: the greatest one is what a text may name.
+        series: Some(
+            stacks().filter_map(|e| u64::try_from(e.series.number?).ok()).fold(study.stacks.len() as u64, u64::max),
+        ),
+        images: Some(instances().fold(stacks().map(|e| e.frames() as u64).sum(), u64::max)),
         ..Exam::default()
     };
     let patient = Patient { sex: some(&study.patient.sex), age: study.patient.age_years, ..Patient::default() };
     let mut findings = Vec::new();
     for id in &study.stacks {
         let Some(open) = s.library.stack(*id) else { continue };
-        findings.extend(lungs(s, open));
+        findings.extend(lungs::lungs(s, open));
         findings.extend(lengths(s, open));
+        findings.extend(marks::boxes(s, open));
+        findings.extend(marks::classes(s, open));
     }
-    FindingsFile { exam: Some(exam), patient: Some(patient), findings: Some(findings), ..FindingsFile::default() }
+    let priors = priors(s, study, &open.series.modality);
+    let priors = (!priors.is_empty()).then_some(priors);
+    FindingsFile {
+        exam: Some(exam),
+        patient: Some(patient),
+        priors,
+        findings: Some(findings),
+        ..FindingsFile::default()
+    }
 }
 
-/// Lung areas and cardiothoracic geometry of the newest lung masks on a projection.
-fn lungs(s: &Session, open: &OpenStack) -> Vec<Finding> {
-    let Some(document) = s.documents.get(&open.id) else { return Vec::new() };
-    if open.info.is_volume && open.in_patient {
-        return Vec::new();
-    }
-    let lung = |side: &str| {
-        document.segments.iter().rev().find(|x| {
-            let name = x.name.to_lowercase();
-            name.contains("lung") && name.contains(side) && x.mask.count() > 0
-        })
+/// What a check compares beyond a draft: who the patient is, which must not stand in a text.
+#[must_use]
+pub fn known(s: &Session, study: &str) -> FindingsFile {
+    let Some(stack) = s.library.stacks().find(|e| e.study_uid == study).map(|e| e.id) else {
+        return FindingsFile::default();
     };
-    let (Some(right), Some(left)) = (lung("right"), lung("left")) else { return Vec::new() };
-    let Some(frame) = right.mask.occupied().find(|k| left.mask.plane(*k).is_some()) else { return Vec::new() };
-    let mut geometry = lung_geometry(open, &right.mask, &left.mask, frame);
-    // A model may outline the lung behind the heart too; the shipped one does, as its card says. Then the gap between the
-    // outlines is no heart, and a ratio from it would be wrong by half. Only outlines that a person drew have one.
-    if [right, left].iter().any(|x| origin(x).is_some()) {
-        geometry.heart_width_mm = None;
-        geometry.ratio = None;
-    }
-    let (model, sha256) = origin(right).or_else(|| origin(left)).unwrap_or_default();
-    // All of them are proposals: to accept a mask is no decision on a sentence.
-    let mut findings = measures::sentences(&geometry, &model, &sha256);
-    for finding in &mut findings {
-        finding.id = finding.id.take().map(|id| on_stack(&id, open));
-        if model.is_empty() {
-            // Drawn by hand: the reader's own measurement.
-            finding.source = Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() });
+    let mut facts = gather(s, stack);
+    let known = s.library.studies.iter().find(|x| x.uid == study).map(|x| &x.patient);
+    if let (Some(known), Some(patient)) = (known, &mut facts.patient) {
+        for (key, value) in [("name", &known.name), ("id", &known.id), ("birth_date", &known.birth_date)] {
+            if !value.is_empty() {
+                patient.other.insert(key.to_owned(), value.as_str().into());
+            }
         }
     }
-    findings
+    facts
+}
+
+/// Findings with what the reader decided on their sentences.
+#[must_use]
+pub fn decided(mut facts: FindingsFile, document: &ReportDocument) -> FindingsFile {
+    for finding in facts.findings.iter_mut().flatten() {
+        let Some(id) = &finding.id else { continue };
+        let sentences = || document.sentences().filter(|x| x.finding_ids.contains(id));
+        if sentences().any(|x| x.is_confirmed()) {
+            finding.state = Some(State::Confirmed);
+        } else if sentences().any(|x| x.state == SentenceState::Rejected) {
+            finding.state = Some(State::Rejected);
+        }
+    }
+    facts
+}
+
+/// Earlier examinations of the same patient that are open and of the same kind, the newest first.
+fn priors(s: &Session, study: &OpenStudy, modality: &str) -> Vec<Prior> {
+    let xray = |m: &str| ["CR", "DX", "DR", "RG"].contains(&m);
+    let of_kind = |other: &&OpenStudy| {
+        other.stacks.first().and_then(|id| s.library.stack(*id)).is_some_and(|e| {
+            let found = e.series.modality.as_str();
+            found == modality || xray(found) && xray(modality)
+        })
+    };
+    let earlier = |other: &&OpenStudy| {
+        let same = other.uid != study.uid && !study.patient.id.is_empty() && other.patient.id == study.patient.id;
+        same && !other.date.is_empty() && other.date < study.date
+    };
+    let mut found: Vec<&OpenStudy> = s.library.studies.iter().filter(earlier).filter(of_kind).collect();
+    found.sort_by(|a, b| b.date.cmp(&a.date));
+    let prior = |x: &OpenStudy| Prior {
+        date: Some(x.date.clone()),
+        modality: Some(modality.to_owned()).filter(|m| !m.is_empty()),
+        ..Prior::default()
+    };
+    found.into_iter().map(prior).collect()
 }
 
 /// The id of a finding with the stack that it is on, which holds over restarts.
-fn on_stack(id: &str, open: &OpenStack) -> String {
+pub(crate) fn on_stack(id: &str, open: &OpenStack) -> String {
     format!("{id} {} {}", open.key.series_uid, open.key.key).trim_end().to_owned()
 }
 
@@ -92,13 +136,6 @@ pub(crate) fn whence(s: &Session, study: &str, finding_ids: &[String]) -> Option
     Some(SourceChip { kind: ChipKind::Header, label: from.title() })
 }
 
-fn origin(segment: &Segment) -> Option<(String, String)> {
-    match &segment.origin {
-        lightbox_core::label::MaskOrigin::Model { model, sha256, .. } => Some((model.clone(), sha256.clone())),
-        lightbox_core::label::MaskOrigin::Reader => None,
-    }
-}
-
 fn calibration_of(calibration: Calibration) -> measures::Calibration {
     match calibration {
         Calibration::Patient => measures::Calibration::Patient,
@@ -106,68 +143,6 @@ fn calibration_of(calibration: Calibration) -> measures::Calibration {
         Calibration::User => measures::Calibration::User,
         Calibration::None => measures::Calibration::None,
     }
-}
-
-/// Areas and widths of two lung masks on one frame. Widths are measured along rows: the thorax from the outer edge of one
-/// lung to the outer edge of the other at the widest row; the heart from its furthest border on one side to that on the
-/// other, in the lower half of the lungs' height (above it lie the vessels of the mediastinum) and above the diaphragm.
-/// A heart outside of a quarter to three quarters of the thorax is no heart, and is left out.
-#[must_use]
-pub fn lung_geometry(open: &OpenStack, right: &Mask, left: &Mask, frame: usize) -> LungGeometry {
-    let [columns, rows, _] = open.geometry().dims();
-    let [row_mm, column_mm, _] = open.geometry().spacing_mm();
-    let calibration = calibration_of(open.calibration());
-    let span = |mask: &Mask, row: usize| -> Option<(usize, usize)> {
-        let plane = mask.plane(frame)?;
-        let mut set = (0..columns).filter(|c| plane.get(row * columns + c));
-        let first = set.next()?;
-        Some((first, set.next_back().unwrap_or(first)))
-    };
-    let both: Vec<(usize, (usize, usize), (usize, usize))> = (0..rows)
-        .filter_map(|r| {
-            let (a, b) = (span(right, r)?, span(left, r)?);
-            // The one further left in the image first, whichever side it is.
-            Some(if a.0 <= b.0 { (r, a, b) } else { (r, b, a) })
-        })
-        .collect();
-    let thorax_px = both.iter().map(|(_, a, b)| b.1 + 1 - a.0).max();
-    let middle = both.first().zip(both.last()).map(|(f, l)| (f.0 + l.0) / 2);
-    let heart_px = middle.and_then(|m| {
-        let lower = || both.iter().filter(move |(r, ..)| *r >= m);
-        // Columns counted away from the middle on both sides, so that one walk serves both lungs.
-        let at_left = furthest(lower().map(|(_, a, _)| -(a.1 as i64)))?;
-        let at_right = furthest(lower().map(|(_, _, b)| b.0 as i64))?;
-        let gap = usize::try_from(at_right + at_left - 1).ok()?;
-        let thorax = thorax_px? as f64;
-        Some(gap).filter(|gap| (0.25..0.75).contains(&(*gap as f64 / thorax)))
-    });
-    let area_px = |mask: &Mask| mask.plane(frame).map_or(0, |p| p.count()) as f64;
-    let (n_right, n_left) = (area_px(right), area_px(left));
-    let known = calibration != measures::Calibration::None;
-    let mm = |px: usize| px as f64 * column_mm;
-    LungGeometry {
-        right_area_mm2: known.then_some(n_right * row_mm * column_mm),
-        left_area_mm2: known.then_some(n_left * row_mm * column_mm),
-        right_share: (n_right + n_left > 0.0).then(|| n_right / (n_right + n_left)),
-        left_share: (n_right + n_left > 0.0).then(|| n_left / (n_right + n_left)),
-        thoracic_width_mm: thorax_px.filter(|_| known).map(mm),
-        heart_width_mm: heart_px.filter(|_| known).map(mm),
-        ratio: heart_px.zip(thorax_px).map(|(h, t)| h as f64 / t as f64),
-        calibration,
-    }
-}
-
-/// How far the inner edge of a lung goes outwards from row to row, before the diaphragm: there it goes on nearly level,
-/// or jumps to what is left of the lung in the outer corner.
-fn furthest(edge: impl Iterator<Item = i64>) -> Option<i64> {
-    /// Rows over which the slope is looked at, so that one ragged row is no diaphragm.
-    const ROWS: usize = 4;
-    /// Columns outwards for a row down that no border of a heart has.
-    const STEEPEST: i64 = 2;
-    let edge: Vec<i64> = edge.collect();
-    let level = |i: &usize| edge.get(i + ROWS).is_some_and(|later| later - edge[*i] > STEEPEST * ROWS as i64);
-    let end = (0..edge.len()).find(level).unwrap_or(edge.len().saturating_sub(1));
-    edge[..=end.min(edge.len().checked_sub(1)?)].iter().max().copied()
 }
 
 /// Where a measurement is and what its millimetres mean, as attributes of its finding: `calibration`, the numbers of
@@ -202,6 +177,7 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
                 id: Some(on_stack(&format!("length-{}", a.id.0), open)),
                 term: Some(measures::LENGTH_TERM.into()),
                 assertion: Some(Assertion::Present),
+                side: marks::side_of(open, document, &a.points),
                 size_mm: Some(vec![(length * 10.0).round() / 10.0]),
                 source: Some(Source { kind: Some(SourceKind::Measurement), ..Source::default() }),
                 attributes: Some(place_of(a, open, calibration)),
@@ -211,40 +187,4 @@ fn lengths(s: &Session, open: &OpenStack) -> Vec<Finding> {
             _ => None,
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::made_up;
-
-    #[test]
-    fn areas_are_those_of_the_frame_that_the_widths_are_of() {
-        let mut s = Session::default();
-        let id = s.library.add(made_up::study("1.2", made_up::stack(2, false)))[0];
-        let open = s.library.stack(id).expect("open");
-        let (mut right, mut left) = (Mask::new([32, 32, 2]), Mask::new([32, 32, 2]));
-        for row in 4..12 {
-            right.set([3, row, 0], true);
-            left.set([20, row, 0], true);
-            // Another moment of the same chest.
-            (0..10).for_each(|c| right.set([c, row, 1], true));
-        }
-        let geometry = lung_geometry(open, &right, &left, 0);
-        assert_eq!((geometry.right_area_mm2, geometry.left_area_mm2), (Some(8.0), Some(8.0)));
-        assert_eq!(geometry.right_share, Some(0.5));
-    }
-
-    #[test]
-    fn the_border_of_the_heart_ends_where_the_diaphragm_begins() {
-        // Ten rows of a border that goes out a column a row, then the outer corner of the lung far away.
-        let jump = (0..10).chain([60, 61, 62, 63, 64]);
-        assert!(furthest(jump).is_some_and(|x| x < 10));
-        // The same border, then a diaphragm that goes outwards by five columns a row.
-        let slope = (0..10).chain((1..20).map(|i| 9 + 5 * i));
-        assert!(furthest(slope).is_some_and(|x| x <= 10));
-        // A border that bulges and goes back has its widest place in the middle.
-        assert_eq!(furthest([3, 5, 7, 8, 8, 7, 6, 5].into_iter()), Some(8));
-        assert_eq!(furthest(std::iter::empty()), None);
-    }
 }

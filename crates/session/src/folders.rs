@@ -32,6 +32,12 @@ pub fn settings() -> PathBuf {
     data().join("settings.json")
 }
 
+/// What is kept beside the settings: templates, rules, signed reports, the audit log.
+#[must_use]
+pub fn kept() -> PathBuf {
+    data().join("kept")
+}
+
 fn data() -> PathBuf {
     match std::env::var_os("LIGHTBOX_CACHE") {
         Some(dir) if !dir.is_empty() => PathBuf::from(dir),
@@ -56,6 +62,12 @@ pub fn memory_bytes() -> [u64; 2] {
     let own = std::fs::read_to_string("/proc/self/status").map_or(0, |t| field(&t, "VmRSS:"));
     let all = std::fs::read_to_string("/proc/meminfo").map_or(0, |t| field(&t, "MemTotal:"));
     [own, all]
+}
+
+/// UTC as `2026-11-25T10:41:00Z`.
+#[must_use]
+pub fn utc_now() -> String {
+    chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Wall clock as `HH:MM:SS`.

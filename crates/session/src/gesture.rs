@@ -5,6 +5,7 @@ use lightbox_core::label::PlaneChange;
 use lightbox_core::{Rgb, Segment, SegmentId};
 
 use crate::annotation::Annotation;
+use crate::boxes::BoxMark;
 
 /// One thing that can be undone.
 #[derive(Debug, Clone)]
@@ -76,6 +77,13 @@ pub enum DocumentEdit {
         /// As it is.
         after: Option<Annotation>,
     },
+    /// Boxes put in or changed (`after`), or taken out (`before` without a partner).
+    Boxes {
+        /// As they were.
+        before: Vec<BoxMark>,
+        /// As they are.
+        after: Vec<BoxMark>,
+    },
     /// Several at once, in their order: a stroke that takes voxels from other segments.
     Many(Vec<Self>),
 }
@@ -94,10 +102,10 @@ pub struct Label {
 }
 
 impl DocumentEdit {
-    /// Whether it is about a measurement, which no mask file holds.
+    /// Whether it is about a measurement or a box, which no mask file holds.
     #[must_use]
     pub fn is_annotation(&self) -> bool {
-        matches!(self, Self::Annotation { .. })
+        matches!(self, Self::Annotation { .. } | Self::Boxes { .. })
     }
 
     /// Whether it changed voxels of a segment.
@@ -113,7 +121,11 @@ impl DocumentEdit {
     /// Whether it changed voxels.
     #[must_use]
     pub fn is_stroke(&self) -> bool {
-        matches!(self, Self::Voxels { .. } | Self::Many(_))
+        match self {
+            Self::Voxels { .. } => true,
+            Self::Many(edits) => edits.iter().any(Self::is_stroke),
+            _ => false,
+        }
     }
 
     fn inverted(&self) -> Self {
@@ -129,6 +141,7 @@ impl DocumentEdit {
                 Self::Label { segment: *segment, before: after.clone(), after: before.clone() }
             }
             Self::Annotation { before, after } => Self::Annotation { before: after.clone(), after: before.clone() },
+            Self::Boxes { before, after } => Self::Boxes { before: after.clone(), after: before.clone() },
             Self::Many(edits) => Self::Many(edits.iter().rev().map(Self::inverted).collect()),
         }
     }
@@ -139,6 +152,7 @@ impl DocumentEdit {
             Self::Voxels { changes, .. } => changes.iter().map(PlaneChange::bytes).sum::<usize>(),
             Self::Segments { before, after } => segments(before) + segments(after),
             Self::Label { .. } | Self::Annotation { .. } => 256,
+            Self::Boxes { before, after } => (before.len() + after.len()) * 160,
             Self::Many(edits) => edits.iter().map(Self::bytes).sum(),
         }
     }

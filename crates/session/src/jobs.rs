@@ -7,6 +7,8 @@
 //! | load | frames on the screen; each job uses all cores, two stacks at a time | 2 |
 //! | background | thumbnails | 1 |
 //! | compute | models | 1 |
+//! | words | checks of a report while it is typed | 1 |
+//! | ask | the knowledge base, which takes a moment to read | 1 |
 //!
 //! The lanes do not wait for each other, so a model never holds up a scroll.
 
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use crate::ask::Kept;
 use crate::event::{Effect, EventKind, JobEvent, JobSpec};
 use crate::ids::{JobId, StackId};
 use crate::journal::{Journal, Record};
@@ -42,6 +45,8 @@ pub struct Places {
     pub weights: Vec<PathBuf>,
     /// Folder with added models.
     pub models: Option<PathBuf>,
+    /// What is kept beside the settings: templates, rules, signed reports, the audit log.
+    pub kept: PathBuf,
 }
 
 impl Default for Places {
@@ -52,6 +57,7 @@ impl Default for Places {
             settings: crate::folders::settings(),
             weights: lightbox_model::store::default_weight_dirs(),
             models: lightbox_model::store::default_added_dir(),
+            kept: crate::folders::kept(),
         }
     }
 }
@@ -67,6 +73,8 @@ pub struct JobCx {
     /// Folders.
     pub places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
+    /// The knowledge base, once it was asked.
+    pub(crate) knowledge: Arc<Mutex<Option<Kept>>>,
     /// To the journal's thread, where there is one.
     writer: Option<Sender<Write>>,
 }
@@ -116,7 +124,7 @@ fn wait_for_journal(writer: &Sender<Write>) -> bool {
 }
 
 /// A lock that a panic elsewhere does not take from us: the data behind all of ours stay whole between statements.
-fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -142,6 +150,8 @@ enum Runner {
         load: Sender<Task>,
         background: Sender<Task>,
         compute: Sender<Task>,
+        words: Sender<Task>,
+        ask: Sender<Task>,
         journal: Sender<Write>,
     },
     Inline,
@@ -157,6 +167,7 @@ pub struct Jobs {
     focus: Arc<Mutex<BTreeMap<StackId, Arc<AtomicUsize>>>>,
     places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
+    knowledge: Arc<Mutex<Option<Kept>>>,
     quit: bool,
 }
 
@@ -198,6 +209,8 @@ impl Jobs {
             load: lane("load", 2)?,
             background: lane("background", 1)?,
             compute: lane("compute", 1)?,
+            words: lane("words", 1)?,
+            ask: lane("ask", 1)?,
             journal: journal_tx,
         };
         Ok(Self::new(runner, events, send, wake, places, journal))
@@ -228,6 +241,7 @@ impl Jobs {
             focus: Arc::default(),
             places: Arc::new(places),
             journal,
+            knowledge: Arc::default(),
             quit: false,
         }
     }
@@ -305,6 +319,7 @@ impl Jobs {
             focus: Arc::clone(&self.focus),
             places: Arc::clone(&self.places),
             journal: Arc::clone(&self.journal),
+            knowledge: Arc::clone(&self.knowledge),
             writer: match &self.runner {
                 Runner::Threads { journal, .. } => Some(journal.clone()),
                 Runner::Inline => None,
@@ -312,9 +327,14 @@ impl Jobs {
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, saves, load, background, compute, .. } => {
+            Runner::Threads { files, saves, load, background, compute, words, ask, .. } => {
                 let lane = match &spec {
-                    JobSpec::SaveSeg(_) | JobSpec::SaveText { .. } => saves,
+                    JobSpec::SaveSeg(_)
+                    | JobSpec::Export(_)
+                    | JobSpec::ExportTemplate { .. }
+                    | JobSpec::KeepSigned { .. } => saves,
+                    JobSpec::Check(_) => words,
+                    JobSpec::Ask { .. } => ask,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,
                     JobSpec::Infer(_) => compute,

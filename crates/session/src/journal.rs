@@ -13,9 +13,11 @@ use std::path::PathBuf;
 use lightbox_core::label::{Code, MaskOrigin};
 use lightbox_core::{PatientPos, Plane, Rgb, Segment, SegmentId};
 use lightbox_report::ReportDocument;
+use lightbox_report::sign::Signed;
 use serde::{Deserialize, Serialize};
 
 use crate::annotation::{Annotation, AnnotationKind};
+use crate::boxes::BoxMark;
 use crate::document::Document;
 use crate::ids::{AnnotationId, StackId, StackKey};
 
@@ -71,6 +73,13 @@ pub enum Record {
         /// All of them.
         annotations: Vec<AnnotationRecord>,
     },
+    /// The boxes on a stack.
+    Boxes {
+        /// Stack.
+        stack: StackKey,
+        /// All of them.
+        boxes: Vec<BoxMark>,
+    },
     /// The report on a study.
     Report {
         /// Study Instance UID.
@@ -81,6 +90,9 @@ pub enum Record {
         /// Changes that are in no file yet.
         #[serde(default = "one")]
         changes: usize,
+        /// Its signed versions.
+        #[serde(default)]
+        signed: Signed,
     },
     /// How many gestures of a person on a stack are in no file yet; a model's result alone counts none.
     Unsaved {

@@ -6,12 +6,18 @@
 
 pub mod annotation;
 mod apply;
+pub mod ask;
+pub mod boxes;
+pub mod checks;
 pub mod command;
 pub mod document;
+pub mod drugs;
 pub mod event;
+pub mod export;
 pub mod findings;
 pub mod folders;
 mod gesture;
+pub mod ground;
 pub mod ids;
 pub mod jobs;
 pub mod journal;
@@ -19,9 +25,12 @@ pub mod library;
 #[cfg(test)]
 mod made_up;
 pub mod models;
+mod picture;
 pub mod problem;
+pub mod results;
 mod session;
 pub mod settings;
+pub mod templates;
 mod worker;
 pub mod workspace;
 
@@ -36,9 +45,18 @@ pub use library::{Library, LoadState, OpenStack, OpenStudy};
 /// The types of headers and of models that are part of the state.
 pub use lightbox_dicom::{FrameRef, Patient, Series, Skipped, Source, Stack, Study, StudyIndex, Warning, WarningKind};
 pub use lightbox_model::card;
+/// The rules of the checks.
+pub use lightbox_report::check;
 /// The types of the report that are part of the state.
 pub use lightbox_report::document as report;
+/// The formulas behind the calculators.
+pub use lightbox_report::drug::dose;
+/// What guidelines say, with their sources.
+pub use lightbox_report::guideline;
+/// Signed versions.
+pub use lightbox_report::sign;
 /// The names of the report's templates.
 pub use lightbox_report::template as report_template;
 pub use models::models_in;
+pub use picture::picture;
 pub use session::{JobInfo, JobKind, ReportState, Session};

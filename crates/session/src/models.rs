@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use lightbox_model::card::Candidate;
-use lightbox_model::card::Card;
+use lightbox_model::arch::Takes;
+use lightbox_model::card::{Candidate, Card};
 
 use crate::library::{OpenStack, OpenStudy};
 
@@ -18,6 +18,8 @@ pub struct ModelInfo {
     pub card: Card,
     /// Why it cannot be used (broken card, missing weights).
     pub problem: Option<String>,
+    /// The user added it; it did not come with the program.
+    pub added: bool,
 }
 
 /// Whether a model suits a stack.
@@ -56,6 +58,9 @@ impl ModelInfo {
         if !wanted.is_empty() && !wanted.iter().any(|m| m.eq_ignore_ascii_case(modality)) {
             return Fit::Unfit(format!("needs {}", wanted_images(wanted)));
         }
+        if let Some(reason) = self.wrong_shape(stack) {
+            return Fit::Unfit(reason);
+        }
         let candidate = Candidate {
             modality: Some(modality).filter(|s| !s.is_empty()),
             body_part: Some(stack.series.body_part.as_str()).filter(|s| !s.is_empty()),
@@ -64,6 +69,28 @@ impl ModelInfo {
         };
         let objections = self.card.fits.objections(&candidate);
         if objections.is_empty() { Fit::Fits } else { Fit::Outside(objections) }
+    }
+
+    /// Whether it reads a series as a whole.
+    #[must_use]
+    pub fn takes_volumes(&self) -> bool {
+        matches!(self.card.architecture.takes(), Takes::Volume(_))
+    }
+
+    /// Why an image of this shape cannot be its input: `needs a volume`.
+    fn wrong_shape(&self, stack: &OpenStack) -> Option<String> {
+        let is_volume = stack.info.is_volume && stack.in_patient && stack.frames() > 1;
+        let colour = stack.volume.slices().iter().flatten().next().is_some_and(|frame| frame.is_colour());
+        match self.card.architecture.takes() {
+            Takes::Latent(_) => Some("makes images of noise and reads none".to_owned()),
+            Takes::Volume(_) if !is_volume => Some("needs a volume, this is a single image".to_owned()),
+            Takes::Volume(n) if n != 1 => Some(format!("needs {n} channels, this series has one")),
+            Takes::Volume(_) if colour => Some("needs grey images, these are in colour".to_owned()),
+            Takes::Plane(n) if colour && n != 3 => Some("needs a grey image, this one is in colour".to_owned()),
+            // One grey channel is laid into three, as every published net is used on X-rays; into another number it is not.
+            Takes::Plane(n) if n != 1 && n != 3 => Some(format!("needs {n} channels, this image has one")),
+            _ => None,
+        }
     }
 
     /// The measured figure that stands beside its name: `Dice 0.96 (0.95 to 0.97)`; empty without one.
@@ -87,6 +114,6 @@ pub fn models_in(dir: &std::path::Path) -> Vec<ModelInfo> {
 
 impl ModelInfo {
     pub(crate) fn of(e: &lightbox_model::Entry) -> Self {
-        Self { id: e.id.clone(), dir: e.dir.clone(), card: e.card.clone(), problem: e.problem.clone() }
+        Self { id: e.id.clone(), dir: e.dir.clone(), card: e.card.clone(), problem: e.problem.clone(), added: e.added }
     }
 }

@@ -5,16 +5,23 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use lightbox_report::ReportDocument;
+use lightbox_report::check::Rule;
 use lightbox_report::findings::FindingsFile;
+use lightbox_report::sign::Signed;
 
+use crate::ask::Ask;
+use crate::checks::{Checks, Objection, Typing};
 use crate::command::Command;
 use crate::document::Document;
+use crate::drugs::Drugs;
 use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec};
 use crate::ids::{JobId, StackId, StackKey};
 use crate::journal::Recovery;
 use crate::library::Library;
 use crate::models::ModelInfo;
 use crate::problem::{Problem, ProblemPlace, Severity};
+use crate::results::ResultId;
+use crate::templates::OwnTemplate;
 use crate::workspace::Workspace;
 
 /// What a job is about, for the place where it is shown.
@@ -37,8 +44,18 @@ pub enum JobKind {
     },
     /// Saving.
     SaveSeg,
-    /// Writing the report.
+    /// Writing the report, in whatever form.
     SaveReport,
+    /// Holding a report against itself and the images. Many of them a minute: not worth a word in the status bar.
+    Check,
+    /// Looking for an answer in the knowledge base.
+    Ask,
+    /// Reading a template, recall notices, rules.
+    Import,
+    /// Writing a template.
+    ExportTemplate,
+    /// Signed reports on the disk.
+    Signed,
     /// Loading a mask.
     LoadSeg,
     /// Looking for work of an earlier session.
@@ -73,6 +90,36 @@ pub struct ReportState {
     pub unsaved: usize,
     /// File and time of the last save.
     pub saved: Option<String>,
+    /// Words that are being typed.
+    pub typing: Option<Typing>,
+    /// What the checks said last.
+    pub checks: Checks,
+    /// Objections that the reader keeps: rule, words, and why.
+    pub kept: Vec<(Rule, String, String)>,
+    /// The signed versions.
+    pub signed: Signed,
+    /// A signed report is being corrected.
+    pub amending: bool,
+}
+
+impl ReportState {
+    /// Whether it is signed and nobody corrects it: then nothing changes it.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.signed.current().is_some() && !self.amending
+    }
+
+    /// Why the reader keeps an objection.
+    #[must_use]
+    pub fn reason(&self, objection: &Objection) -> Option<&str> {
+        let (rule, message) = objection.key();
+        self.kept.iter().find(|(r, m, _)| *r == rule && *m == message).map(|(_, _, why)| why.as_str())
+    }
+
+    /// What the checks said and the reader did not keep.
+    pub fn open_objections(&self) -> impl Iterator<Item = &Objection> {
+        self.checks.objections.iter().filter(|o| self.reason(o).is_none())
+    }
 }
 
 /// The state of the application.
@@ -94,6 +141,14 @@ pub struct Session {
     pub models: Vec<ModelInfo>,
     /// The reports, by Study Instance UID; those on closed studies too.
     pub reports: BTreeMap<String, ReportState>,
+    /// The sentence that is pointed at, in the report and on the images.
+    pub spotlight: Option<u64>,
+    /// Templates of the reader's own.
+    pub templates: Vec<OwnTemplate>,
+    /// The knowledge base's page.
+    pub ask: Ask,
+    /// The drugs' page.
+    pub drugs: Drugs,
     /// Running jobs, oldest first.
     pub jobs: Vec<JobInfo>,
     /// Messages, oldest first.
@@ -112,6 +167,7 @@ pub struct Session {
     pub(crate) run_when_open: Vec<(StackId, String)>,
     next_job: u64,
     next_problem: u64,
+    next_result: u32,
 }
 
 impl Session {
@@ -119,7 +175,8 @@ impl Session {
     pub fn start(&mut self) -> Vec<Effect> {
         let models = self.start_job(JobKind::Models, "Listing models", JobSpec::Models);
         let recovery = self.start_job(JobKind::Recovery, "Looking for unsaved work", JobSpec::FindRecovery);
-        vec![models, recovery]
+        let own = self.start_job(JobKind::Import, "Reading templates and rules", JobSpec::ReadOwn);
+        vec![models, recovery, own]
     }
 
     /// Carries out a command. What has to happen outside the state comes back.
@@ -127,6 +184,7 @@ impl Session {
         let before = self.drawn();
         let mut effects = crate::apply::apply(self, command);
         effects.extend(self.recheck_report(before));
+        effects.extend(crate::apply::check::start_due(self));
         crate::apply::keep::catch_up(self, effects)
     }
 
@@ -135,16 +193,17 @@ impl Session {
         let before = self.drawn();
         let mut effects = crate::apply::events::on_event(self, event);
         effects.extend(self.recheck_report(before));
+        effects.extend(crate::apply::check::start_due(self));
         crate::apply::keep::catch_up(self, effects)
     }
 
-    /// Changes with whatever is drawn or measured on any stack.
-    fn drawn(&self) -> (usize, u64) {
-        (self.documents.len(), self.documents.values().map(|d| d.revision).sum())
+    /// Changes with whatever is drawn or measured on any stack, and with what models said.
+    pub(crate) fn drawn(&self) -> (usize, u64, usize) {
+        (self.documents.len(), self.documents.values().map(|d| d.revision).sum(), self.results.len())
     }
 
     /// Holds the reports against the image once a change of it is whole, not at each point of a stroke.
-    fn recheck_report(&mut self, before: (usize, u64)) -> Vec<Effect> {
+    fn recheck_report(&mut self, before: (usize, u64, usize)) -> Vec<Effect> {
         if self.drawn() == before || self.documents.values().any(|d| d.stroke.is_some()) {
             return Vec::new();
         }
@@ -168,6 +227,12 @@ impl Session {
     pub fn report(&self) -> &ReportState {
         static BLANK: LazyLock<ReportState> = LazyLock::new(ReportState::default);
         self.report_study().and_then(|uid| self.reports.get(uid)).unwrap_or(&BLANK)
+    }
+
+    /// A number for a result.
+    pub(crate) fn new_result(&mut self) -> ResultId {
+        self.next_result += 1;
+        ResultId(self.next_result)
     }
 
     /// The crosshair, where it lies in the space of a stack.

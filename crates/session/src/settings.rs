@@ -24,6 +24,8 @@ struct Settings {
     text: TextLevel,
     theme: ThemeChoice,
     recent: Vec<PathBuf>,
+    reader: String,
+    knowledge: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -47,6 +49,8 @@ impl Settings {
             text: w.text,
             theme: w.theme,
             recent: w.recent.clone(),
+            reader: w.reader.clone(),
+            knowledge: w.knowledge.clone(),
         }
     }
 }
@@ -71,6 +75,8 @@ pub fn restore(workspace: &mut Workspace, text: &str) {
         workspace.text = s.text;
         workspace.theme = s.theme;
         workspace.recent = s.recent;
+        workspace.reader = s.reader;
+        workspace.knowledge = s.knowledge;
     }
 }
 

@@ -52,11 +52,16 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
         JobSpec::Infer(spec) => infer::infer(cx, *spec),
         JobSpec::SaveSeg(spec) => masks::save(cx, &spec),
         JobSpec::LoadSeg { path, stacks } => masks::load(cx, path, &stacks),
-        JobSpec::SaveText { path, text, study, changes } => {
-            write_atomically(&path, text.as_bytes()).map_err(|e| End::Failed(write_failure(&e)))?;
-            cx.send(EventKind::TextSaved { path, study, changes });
-            Ok(())
-        }
+        JobSpec::Export(spec) => words::export(cx, *spec),
+        JobSpec::Check(spec) => words::check(cx, *spec),
+        JobSpec::Ask { question, audience, folder } => words::ask(cx, question, audience, folder),
+        JobSpec::ReadOwn => own::read(cx),
+        JobSpec::ImportTemplate(path) => own::import_template(cx, &path),
+        JobSpec::ExportTemplate { path, page } => own::export_template(cx, path, &page),
+        JobSpec::ImportRecalls(path) => own::import_recalls(cx, &path),
+        JobSpec::ImportDrugRules(path) => own::import_rules(cx, &path),
+        JobSpec::FindSigned(studies) => own::find_signed(cx, studies),
+        JobSpec::KeepSigned { study, report, audit } => own::keep_signed(cx, study, &report, &audit),
         JobSpec::FindRecovery => {
             offer(cx, &[]);
             Ok(())
@@ -94,7 +99,9 @@ fn offer(cx: &JobCx, except: &[&Path]) {
 
 fn models(cx: &JobCx) -> Vec<ModelInfo> {
     let store = lightbox_model::Store::discover(&cx.places.weights, cx.places.models.as_deref());
-    store.entries().iter().map(ModelInfo::of).collect()
+    // Models of text take no image; the report's rooms load them by themselves.
+    let reads_images = |e: &&lightbox_model::Entry| !lightbox_model::language::TextModel::is(&e.card);
+    store.entries().iter().filter(reads_images).map(ModelInfo::of).collect()
 }
 
 /// Writes a file beside its place, waits until it is on the disk, then puts it there: what was there stays whole until
@@ -133,6 +140,8 @@ pub(crate) fn write_failure(e: &io::Error) -> String {
 mod images;
 mod infer;
 mod masks;
+pub(crate) mod own;
+mod words;
 
 #[cfg(test)]
 mod tests {

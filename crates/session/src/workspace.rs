@@ -1,11 +1,13 @@
 //! What is on the screen and in the hand: layout, viewports, tool. Plain data, saved and restored.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use lightbox_core::{PatientPos, Plane, Window};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::StackId;
+use crate::results::ResultId;
 
 /// How the viewports are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -15,13 +17,15 @@ pub enum Layout {
     One,
     /// Two side by side.
     OneByTwo,
+    /// Three side by side.
+    OneByThree,
     /// Four.
     TwoByTwo,
 }
 
 impl Layout {
     /// All, in menu order.
-    pub const ALL: [Self; 3] = [Self::One, Self::OneByTwo, Self::TwoByTwo];
+    pub const ALL: [Self; 4] = [Self::One, Self::OneByTwo, Self::OneByThree, Self::TwoByTwo];
 
     /// Columns and rows.
     #[must_use]
@@ -29,6 +33,7 @@ impl Layout {
         match self {
             Self::One => (1, 1),
             Self::OneByTwo => (2, 1),
+            Self::OneByThree => (3, 1),
             Self::TwoByTwo => (2, 2),
         }
     }
@@ -46,9 +51,68 @@ impl Layout {
         match self {
             Self::One => "1 × 1",
             Self::OneByTwo => "1 × 2",
+            Self::OneByThree => "1 × 3",
             Self::TwoByTwo => "2 × 2",
         }
     }
+}
+
+/// How an image that a model made is shown over the original.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Layer {
+    /// The result that it is from.
+    pub result: ResultId,
+    /// How.
+    pub show: LayerShow,
+}
+
+/// How an image that a model made is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerShow {
+    /// This part of it, 0 to 1, over the original.
+    Blend(f32),
+    /// Original minus restored.
+    Residual,
+}
+
+/// Pages of the report's tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum ReportPage {
+    /// The sentences.
+    #[default]
+    Write,
+    /// The knowledge base.
+    Ask,
+    /// Drugs and contrast agents.
+    Drugs,
+}
+
+impl ReportPage {
+    /// All, left to right.
+    pub const ALL: [Self; 3] = [Self::Write, Self::Ask, Self::Drugs];
+
+    /// Name as shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Write => "Report",
+            Self::Ask => "Ask",
+            Self::Drugs => "Drugs",
+        }
+    }
+}
+
+/// A sheet over the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sheet {
+    /// Differences to the draft, reasons, name: before a signature.
+    Sign,
+    /// Differences to the draft alone.
+    Differences,
+    /// The signed versions.
+    Versions,
 }
 
 /// What one viewport shows.
@@ -68,6 +132,8 @@ pub struct ViewState {
     pub zoom: f64,
     /// Shift of the image's middle from the viewport's, in millimetres of the plane (right, down).
     pub pan_mm: [f64; 2],
+    /// An image that a model made, over the original.
+    pub layer: Option<Layer>,
 }
 
 /// The tool in the hand: what the left button does.
@@ -285,6 +351,18 @@ pub struct Workspace {
     pub theme: ThemeChoice,
     /// What was opened last, the newest first.
     pub recent: Vec<PathBuf>,
+    /// Page of the report's tab.
+    pub report_page: ReportPage,
+    /// The sheet over the window.
+    pub sheet: Option<Sheet>,
+    /// Who signs.
+    pub reader: String,
+    /// A folder with texts of the user's own, for the knowledge base.
+    pub knowledge: Option<PathBuf>,
+    /// The model whose section is open in the AI tab; the one that ran last while `None`.
+    pub chosen_model: Option<String>,
+    /// By model: boxes with a lower score are not shown.
+    pub score_from: BTreeMap<String, f32>,
 }
 
 /// How much of what was opened is remembered.
@@ -308,6 +386,12 @@ impl Default for Workspace {
             text: TextLevel::default(),
             theme: ThemeChoice::default(),
             recent: Vec::new(),
+            report_page: ReportPage::default(),
+            sheet: None,
+            reader: String::new(),
+            knowledge: None,
+            chosen_model: None,
+            score_from: BTreeMap::new(),
         }
     }
 }

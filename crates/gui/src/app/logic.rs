@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use egui::{Context, Key, Modifiers, ViewportCommand};
+use lightbox_session::report::SentenceState;
+use lightbox_session::workspace::PanelTab;
 use lightbox_session::{Command, Session};
 
 use super::App;
 use crate::cx::Request;
+use crate::panels;
 use crate::shortcuts;
 use crate::theme::{self, Theme};
 
@@ -38,6 +41,7 @@ impl App {
         }
         if ctx.input(|i| i.pointer.any_pressed()) {
             self.ui.notice = None;
+            self.ui.tag = None;
         }
         self.session.now = lightbox_session::folders::clock_s();
         self.take_close(ctx);
@@ -81,6 +85,8 @@ impl App {
             Request::Select(selected) => self.ui.selected = selected,
             Request::Notice(text) => self.ui.notice = Some(text),
             Request::DismissNotice => self.ui.notice = None,
+            Request::ChooseBox(chosen) => self.ui.chosen_box = chosen,
+            Request::PointAtTag(name) => self.ui.tag = Some(name),
             Request::Action(action) => {
                 let (commands, requests) = shortcuts::carry_out(action, &self.session);
                 self.queue.extend(commands);
@@ -106,7 +112,8 @@ impl App {
     fn take_keys(&mut self, ctx: &Context) {
         // A field that is being typed in has all keys but those with Ctrl.
         let typing = ctx.text_edit_focused();
-        if self.palette.is_some() || self.dialogs.is_open() || self.quit == super::quit::Quit::Asked {
+        let sheet = self.session.workspace.sheet.is_some();
+        if self.palette.is_some() || self.dialogs.is_open() || sheet || self.quit == super::quit::Quit::Asked {
             return;
         }
         if !typing {
@@ -115,7 +122,7 @@ impl App {
         let mut actions = Vec::new();
         for entry in shortcuts::TABLE {
             let Some(key) = entry.key else { continue };
-            if typing && !key.modifiers.command && !matches!(key.logical_key, Key::F1 | Key::F3 | Key::F4) {
+            if typing && !key.modifiers.command && !matches!(key.logical_key, Key::F1 | Key::F3 | Key::F4 | Key::F8) {
                 continue;
             }
             if ctx.input_mut(|i| i.consume_key(key.modifiers, key.logical_key)) {
@@ -134,6 +141,7 @@ impl App {
         if typing {
             return;
         }
+        self.take_sentence_keys(ctx);
         if ctx.input(|i| i.key_pressed(Key::Delete))
             && let Some((stack, id)) = self.ui.selected.take()
         {
@@ -148,6 +156,26 @@ impl App {
             } else {
                 self.queue.push(Command::CancelLatest);
             }
+        }
+    }
+
+    /// Keys on the sentence that is pointed at, beside the report: Enter accepts, Delete refuses, F2 edits.
+    fn take_sentence_keys(&mut self, ctx: &Context) {
+        let s = &self.session;
+        if s.workspace.panel != Some(PanelTab::Report) || s.report().is_read_only() {
+            return;
+        }
+        let Some(sentence) = s.spotlight.and_then(|id| s.report().document.sentence(id)) else { return };
+        let (id, waits) = (sentence.id, sentence.state == SentenceState::Proposed);
+        let pressed = |key: Key| ctx.input(|i| i.key_pressed(key) && i.modifiers == Modifiers::NONE);
+        // A button that has the keys is pressed by them.
+        let free = ctx.memory(|m| m.focused().is_none());
+        if waits && free && pressed(Key::Enter) {
+            self.queue.push(Command::AcceptSentence(id));
+        } else if waits && self.ui.selected.is_none() && pressed(Key::Delete) {
+            self.queue.push(Command::RejectSentence(id));
+        } else if pressed(Key::F2) {
+            ctx.memory_mut(|m| m.request_focus(panels::right::sentence_field(id)));
         }
     }
 

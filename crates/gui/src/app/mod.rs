@@ -3,6 +3,7 @@
 mod logic;
 mod palette;
 mod quit;
+mod sheets;
 mod ui;
 
 use std::path::PathBuf;

@@ -128,7 +128,7 @@ fn items(s: &Session, text: &str) -> Vec<Item> {
             title: format!("Run {}", model.card.name),
             key: "",
             objection,
-            wish: Wish::Command(Command::RunModel { slot: None, model: model.id.clone() }),
+            wish: Wish::Command(Command::RunModel { slot: None, model: model.id.clone(), series: false }),
         });
     }
     for entry in shortcuts::TABLE {

@@ -94,6 +94,9 @@ impl App {
                 self.palette = None;
             }
         }
+        if !self.dialogs.is_open() {
+            out.commands.extend(super::sheets::show(ui, &self.session));
+        }
         out.commands.extend(self.dialogs.show(ui));
         if self.quit == super::quit::Quit::Asked {
             let (commands, requests) = self.ask_before_quitting(ui);

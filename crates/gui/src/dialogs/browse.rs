@@ -212,7 +212,8 @@ impl Browser {
                 for (name, is_folder) in rows {
                     let icon = if is_folder { icons::FOLDER_SIMPLE } else { icons::FILE_TEXT };
                     let mut row = Row::new(name).dense().inset().icon(icon);
-                    let gives = !is_folder && matches!(self.request, DialogRequest::OpenFolder);
+                    let gives = !is_folder
+                        && matches!(self.request, DialogRequest::OpenFolder | DialogRequest::KnowledgeFolder);
                     if gives {
                         row = row.muted(true);
                     }
@@ -236,9 +237,13 @@ impl Browser {
     /// Whether a file is of the kind that is looked for. DICOM files have any ending, or none.
     fn fits(&self, name: &str) -> bool {
         let ends = |ending: &str| name.to_lowercase().ends_with(ending);
-        match self.request {
+        match &self.request {
             DialogRequest::SaveSeg(_) => ends(".dcm"),
             DialogRequest::SaveReport(_) => ends(".txt"),
+            DialogRequest::ExportReport(_, form) => ends(&format!(".{}", form.ending())),
+            DialogRequest::ImportTemplate | DialogRequest::ExportTemplate(_) => ends(".html") || ends(".htm"),
+            DialogRequest::ImportRecalls => ends(".json"),
+            DialogRequest::ImportDrugRules => ends(".toml"),
             _ => true,
         }
     }

@@ -19,6 +19,11 @@ impl Suggestion {
             DialogRequest::OpenFolder | DialogRequest::OpenFiles | DialogRequest::LoadSeg => {
                 (s.active_stack(), String::new())
             }
+            DialogRequest::ImportTemplate
+            | DialogRequest::ImportRecalls
+            | DialogRequest::ImportDrugRules
+            | DialogRequest::KnowledgeFolder => (None, String::new()),
+            DialogRequest::ExportTemplate(_) => (None, "template.html".to_owned()),
             DialogRequest::SaveSeg(stack) => {
                 let date = s.library.study_of(*stack).map_or("", |study| study.date.as_str());
                 let open = s.library.stack(*stack);
@@ -26,11 +31,15 @@ impl Suggestion {
                 let number = open.and_then(|open| open.series.number).map(|n| format!("series{n}")).unwrap_or_default();
                 (Some(*stack), joined(&["seg", date, modality, &number], "dcm"))
             }
-            DialogRequest::SaveReport(uid) => {
+            DialogRequest::SaveReport(uid) | DialogRequest::ExportReport(uid, _) => {
+                let ending = match request {
+                    DialogRequest::ExportReport(_, form) => form.ending(),
+                    _ => "txt",
+                };
                 let study = s.library.studies.iter().find(|study| study.uid == *uid);
                 let stack = study.and_then(|study| study.stacks.first().copied());
                 let modality = stack.and_then(|id| s.library.stack(id)).map_or("", |open| &open.series.modality);
-                (stack, joined(&["report", study.map_or("", |study| study.date.as_str()), modality], "txt"))
+                (stack, joined(&["report", study.map_or("", |study| study.date.as_str()), modality], ending))
             }
         };
         let beside = stack.and_then(|id| s.library.stack(id)).and_then(study_folder);

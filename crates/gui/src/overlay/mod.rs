@@ -1,6 +1,7 @@
 //! What lies on the image: lines, letters, numbers. Painter code only; geometry comes from the core.
 
 pub mod annotations;
+pub mod boxes;
 pub mod crosshair;
 pub mod masks;
 pub mod scale_bar;

@@ -3,10 +3,11 @@
 use egui::{Align2, FontId, Pos2, Rect, Ui, pos2};
 use lightbox_core::Plane;
 use lightbox_core::plane::PlaneStack;
-use lightbox_session::workspace::TextLevel;
+use lightbox_session::workspace::{LayerShow, TextLevel};
 use lightbox_session::{FrameRef, OpenStack, Session};
 
 use crate::fonts::{Weight, font};
+use crate::textures::{layer_of, residual_reach};
 use crate::theme::Tokens;
 use crate::views::place::Placement;
 use crate::widgets::{faint_text, outlined_text};
@@ -52,7 +53,11 @@ pub fn corners(s: &Session, slot: usize, open: &OpenStack, place: &Placement, pp
     } else {
         format!("W {}  L {}", signed(w.width, decimals), signed(w.center, decimals))
     };
-    if view.inverted {
+    // A difference has a window of its own, about zero.
+    let difference = layer_of(s, slot).filter(|(layer, _)| layer.show == LayerShow::Residual);
+    if let Some((_, restored)) = difference {
+        out[2][0] = format!("±{:.0} {}", residual_reach(restored), open.unit());
+    } else if view.inverted {
         out[2][0].push_str("  inverted");
     }
     let magnification = place.pt_per_px() * f64::from(ppp);

@@ -6,17 +6,22 @@ mod masks;
 mod measure;
 mod model_card;
 mod report;
-mod sentence;
 
 use egui::{Align, Frame, Layout, Margin, ScrollArea, Ui, vec2};
-use lightbox_session::Command;
+use lightbox_session::boxes::MarkState;
 use lightbox_session::workspace::PanelTab;
+use lightbox_session::{Command, Document};
 
 use super::parts::inside;
 use crate::cx::{Cx, Out};
 use crate::icons::{self, Icon};
 use crate::theme::size;
 use crate::widgets::{IconButton, RailItem, Tab, Tabs, hair};
+
+/// The field of a sentence of the report, for keys.
+pub(crate) fn sentence_field(sentence: u64) -> egui::Id {
+    report::sentence_field(sentence)
+}
 
 /// Fills its room.
 pub fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
@@ -75,8 +80,16 @@ fn icon(tab: PanelTab) -> Icon {
 fn label(cx: &Cx<'_>, tab: PanelTab) -> Tab<'static> {
     let word = Tab::new(tab.name());
     match tab {
-        PanelTab::Ai => word.count(cx.session.documents.values().map(|d| d.waiting().count()).sum()),
-        PanelTab::Report => word.trouble(cx.session.report().document.unconfirmed_count()),
+        PanelTab::Ai => {
+            let boxes = |d: &Document| d.boxes.iter().filter(|b| b.state == MarkState::Proposed).count();
+            word.count(cx.session.documents.values().map(|d| d.waiting().count() + boxes(d)).sum())
+        }
+        PanelTab::Report => {
+            let report = cx.session.report();
+            let objections = report.open_objections().filter(|o| o.blocks()).count();
+            let open = if report.is_read_only() { 0 } else { report.document.unconfirmed_count() + objections };
+            word.trouble(open)
+        }
         // The warnings of the series stand in the study list and under the image too; a third badge would crowd the tabs.
         PanelTab::Info if cx.session.workspace.panel.is_none() => word.trouble(warnings(cx)),
         PanelTab::Masks | PanelTab::Measure | PanelTab::Info => word,

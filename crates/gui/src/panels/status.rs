@@ -43,9 +43,16 @@ fn machine(ui: &mut Ui, cx: &Cx<'_>) {
     if !cx.room.find_is_icon && !cx.device.is_empty() {
         status_item(ui, None, cx.device, false);
     }
-    if let Some(job) = cx.session.jobs.last() {
+    // A check of the report takes milliseconds; it would only flicker here.
+    let mut jobs = cx.session.jobs.iter().rev().filter(|job| job.kind != JobKind::Check);
+    if let Some(job) = jobs.next() {
         let icon = matches!(job.kind, JobKind::Infer { .. }).then_some(icons::CPU);
-        status_item(ui, icon, &job_text(job, cx.session.jobs.len() - 1), false);
+        status_item(ui, icon, &job_text(job, jobs.count()), false);
+    } else if let (Some(PanelTab::Report), Some(ms)) =
+        (cx.session.workspace.panel, cx.session.report().checks.took_ms.filter(|_| !cx.room.find_is_icon))
+    {
+        let rules = lightbox_session::check::Rule::ALL.len();
+        status_item(ui, None, &format!("Report: {rules} checks, {ms:.1} ms"), false);
     }
 }
 

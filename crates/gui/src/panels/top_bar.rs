@@ -284,6 +284,7 @@ fn layout(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     let icon = |grid| match grid {
         Grid::One => icons::SQUARE,
         Grid::OneByTwo => icons::SQUARE_SPLIT_HORIZONTAL,
+        Grid::OneByThree => icons::COLUMNS,
         Grid::TwoByTwo => icons::GRID_FOUR,
     };
     DropDown::new("Layout", now.name()).icon(icon(now)).show(ui, |ui| {

@@ -9,7 +9,7 @@ use super::{Hand, ViewsState, measure};
 use crate::cx::{Cx, Hover, Out};
 use crate::overlay::{px, text::signed};
 use crate::panels::tool_options;
-use crate::textures::{ViewTextures, value_at};
+use crate::textures::{ViewTextures, layer_of, value_at};
 
 /// Points of dragging for one plane with the scroll tool.
 const PT_PER_PLANE: f32 = 3.0;
@@ -317,6 +317,13 @@ fn hover(cx: &Cx<'_>, textures: &ViewTextures, slot: usize, open: &OpenStack, pl
             format!("{} {}", signed(f64::from(v), decimals), open.unit())
         })
         .unwrap_or_default();
+    let value = match layer_of(s, slot).filter(|_| !value.is_empty()) {
+        Some((_, restored)) => {
+            let made = restored.values.get(y as usize * restored.columns + x as usize).filter(|v| v.is_finite());
+            made.map_or(value.clone(), |v| format!("original {value}, restored {}", signed(f64::from(*v), 0)))
+        }
+        None => value,
+    };
     let position = if open.in_patient {
         format!("{} mm", at.letters())
     } else {

@@ -1,6 +1,7 @@
 //! The viewports.
 
 pub mod interact;
+mod marks;
 mod measure;
 pub mod place;
 mod slice;

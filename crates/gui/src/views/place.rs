@@ -142,7 +142,16 @@ mod tests {
     use lightbox_core::plane::PlaneStack;
 
     fn view(zoom: f64, pan_mm: [f64; 2]) -> ViewState {
-        ViewState { stack: None, plane: Plane::Native, index: 0, window: None, inverted: false, zoom, pan_mm }
+        ViewState {
+            stack: None,
+            plane: Plane::Native,
+            index: 0,
+            window: None,
+            inverted: false,
+            zoom,
+            pan_mm,
+            layer: None,
+        }
     }
 
     fn grid() -> PlaneGrid {

@@ -5,16 +5,17 @@ use lightbox_core::label::MaskOrigin;
 use lightbox_core::measure::Calibration;
 use lightbox_core::plane::PlaneStack;
 use lightbox_session::annotation::read_on;
-use lightbox_session::workspace::TextLevel;
+use lightbox_session::workspace::{LayerShow, TextLevel};
 use lightbox_session::{LoadState, OpenStack, WarningKind};
 
+use super::marks::{Spot, boxes_of, head, pick};
 use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
-use crate::overlay::{annotations, crosshair, masks, scale_bar, text};
+use crate::overlay::{annotations, boxes, crosshair, masks, scale_bar, text};
 use crate::panels::amount::reading;
 use crate::panels::parts::count;
-use crate::textures::ViewTextures;
+use crate::textures::{ViewTextures, layer_of};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
 
@@ -49,7 +50,14 @@ pub(super) fn show(
     slot: usize,
     out: &mut Out,
 ) {
-    let whole = ui.max_rect();
+    let mut whole = ui.max_rect();
+    // In a comparison each viewport says above its image what it is, so that the images stay equal in size.
+    if cx.session.workspace.views[..cx.session.workspace.layout.slots()].iter().any(|v| v.layer.is_some()) {
+        let bar = whole.with_max_y(whole.top() + size::TRUST_BAR);
+        let (words, synthetic) = head(cx, slot);
+        ui.scope_builder(UiBuilder::new().max_rect(bar), |ui| crate::widgets::head_bar(ui, words, synthetic));
+        whole.min.y = bar.bottom();
+    }
     let image = Rect::from_min_max(whole.min, pos2(whole.right(), whole.bottom() - size::TRUST_BAR));
     let bar = Rect::from_min_max(pos2(whole.left(), image.bottom()), whole.max);
     ui.painter().rect_filled(image, 0, cx.tokens.void);
@@ -64,7 +72,7 @@ pub(super) fn show(
         _ => (nothing(ui, image, slot, out), None),
     };
     let (items, end) = match open {
-        Some(open) => trust(cx, open, &open.plane_stack(view.plane), view.index),
+        Some(open) => trust(cx, slot, open, &open.plane_stack(view.plane), view.index),
         None => (Vec::new(), String::new()),
     };
     let items: Vec<TrustItem<'_>> = items.iter().map(Statement::item).collect();
@@ -112,20 +120,23 @@ fn picture(
         painter.image(texture.id(), on_image, uv, white);
     }
     let document = s.document(open.id);
+    let spot = Spot::of(cx, open);
+    pick(cx, place, open, view, &response, out);
     let words = ui.scope_builder(UiBuilder::new().max_rect(place.rect), |ui| {
         ui.set_clip_rect(place.rect);
         if !bare {
             let active = document.and_then(|d| d.active).filter(|_| interact::paints(s.workspace.tool));
             let painter = ui.painter().clone();
             if s.workspace.masks.outline {
-                masks::paint(&painter, t, place, &textures.shapes, active);
+                masks::paint(&painter, t, place, &textures.shapes, active, &spot.segments);
             }
             if let Some(at) = s.crosshair_on(open.id).filter(|_| {
                 s.workspace.layout.slots() > 1 || s.workspace.tool == lightbox_session::workspace::Tool::Crosshair
             }) {
                 crosshair::paint(&painter, t, place, at);
             }
-            measurements(ui, cx, textures, state, slot, open, place);
+            measurements(ui, cx, textures, state, slot, open, place, &spot);
+            boxes_of(ui, cx, open, view, place, &response, &spot);
             interact::brush_ring(ui, cx, place, &response);
         }
         let corners = text::corners(s, slot, open, place, ui.pixels_per_point());
@@ -163,6 +174,7 @@ fn measurements(
     slot: usize,
     open: &OpenStack,
     place: &Placement,
+    spot: &Spot,
 ) {
     let s = cx.session;
     let view = &s.workspace.views[slot];
@@ -182,7 +194,8 @@ fn measurements(
                 },
             );
             if let Some(at) = annotations::on_plane(place, &shown.points, step) {
-                let selected = cx.ui.selected == Some((open.id, annotation.id));
+                let selected =
+                    cx.ui.selected == Some((open.id, annotation.id)) || spot.annotations.contains(&annotation.id);
                 // Kept while nothing changes; while it is moved, from the pixels on the screen: nothing is cut anew.
                 let here = (shown.plane, shown.index) == (view.plane, view.index);
                 let reading = match (moved.is_some(), here) {
@@ -266,8 +279,16 @@ fn nothing(ui: &mut Ui, rect: Rect, slot: usize, out: &mut Out) -> Response {
 }
 
 /// What the image is worth, and where in the stack it is.
-fn trust(cx: &Cx<'_>, open: &OpenStack, planes: &PlaneStack, index: usize) -> (Vec<Statement>, String) {
+fn trust(cx: &Cx<'_>, slot: usize, open: &OpenStack, planes: &PlaneStack, index: usize) -> (Vec<Statement>, String) {
     let mut items = pixels_of(open, planes, index);
+    match layer_of(cx.session, slot).map(|(layer, _)| layer.show) {
+        Some(LayerShow::Blend(part)) if part > 0.0 => {
+            let text = format!("Synthetic pixels, {:.0} %", part * 100.0);
+            items.push(Statement::new(TrustMark::Trouble, &text).short("Synthetic"));
+        }
+        Some(LayerShow::Residual) => items.push(Statement::new(TrustMark::Partial, "Difference layer")),
+        _ => {}
+    }
     let mut uneven = false;
     for warning in open.warnings() {
         let words = match warning.kind {
@@ -299,13 +320,19 @@ fn trust(cx: &Cx<'_>, open: &OpenStack, planes: &PlaneStack, index: usize) -> (V
         Calibration::User => Statement::new(TrustMark::ByUser, "mm: by the user"),
         Calibration::None => Statement::new(TrustMark::Trouble, "Not calibrated: lengths in px").short("px, no mm"),
     });
-    let model_on_image = cx.session.document(open.id).is_some_and(|d| {
+    let document = cx.session.document(open.id);
+    let masks = document.is_some_and(|d| {
         let drawn = |x: &lightbox_core::Segment| x.visible && matches!(x.origin, MaskOrigin::Model { .. });
         !cx.session.workspace.masks.hidden && d.segments.iter().any(drawn)
     });
-    if model_on_image {
-        items.push(Statement::new(TrustMark::Model, "AI on the image: masks").short("AI masks"));
-    }
+    let boxed = document.zip(planes.stored_slice(index));
+    let boxed = boxed.is_some_and(|(d, frame)| boxes::shown(cx.session, d, frame).next().is_some());
+    items.extend(match (masks, boxed) {
+        (true, true) => Some(Statement::new(TrustMark::Model, "AI on the image: masks, boxes").short("AI marks")),
+        (true, false) => Some(Statement::new(TrustMark::Model, "AI on the image: masks").short("AI masks")),
+        (false, true) => Some(Statement::new(TrustMark::Model, "AI on the image: boxes").short("AI boxes")),
+        (false, false) => None,
+    });
     (items, format!("{} / {}", index.min(planes.count() - 1) + 1, planes.count()))
 }
 

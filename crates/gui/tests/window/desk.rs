@@ -35,7 +35,8 @@ fn places(dir: &Path) -> Places {
         demo: scratch().join("demo"),
         settings: dir.join("settings.json"),
         weights: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../weights")],
-        models: None,
+        models: Some(dir.join("models")),
+        kept: dir.join("kept"),
     }
 }
 

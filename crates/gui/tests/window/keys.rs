@@ -7,7 +7,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use lightbox_core::windowing::CT_PRESETS;
 use lightbox_core::{Plane, PlanePos, Window};
 use lightbox_gui::shortcuts::{Action, Entry, TABLE, text_of};
-use lightbox_session::workspace::{Layout, PanelTab, StudyListMode, TextLevel, ThemeChoice, Tool};
+use lightbox_session::workspace::{Layout, PanelTab, Sheet, StudyListMode, TextLevel, ThemeChoice, Tool};
 use lightbox_session::{Command, Session};
 
 use crate::desk::{CTRL, Desk, demo};
@@ -52,9 +52,14 @@ fn before(action: Action) -> Session {
             s.documents.clear();
             s.reports.clear();
         }
+        Action::NextOpen | Action::Sign | Action::Differences | Action::Export(_) | Action::SaveReport => {
+            s.apply(Command::InsertSentence { section: 1, sentence: 0, text: "Normal.".into(), study: None });
+        }
         Action::Plane(Plane::Axial) => _ = s.apply(Command::SetPlane { slot: Some(0), plane: Plane::Coronal }),
         _ => {}
     }
+    // What the commands asked for was not started: nothing runs.
+    s.jobs.clear();
     s
 }
 
@@ -116,6 +121,11 @@ fn did(action: Action, b: &Session, d: &Desk) -> bool {
         Action::Panel => (old.panel, new.panel) == (None, Some(PanelTab::Ai)),
         Action::Tab(tab) => old.panel.is_none() && new.panel == Some(tab),
         Action::Draft => b.report().document.sentences().count() == 0 && s.report().document.sentences().count() > 0,
+        Action::NextOpen => old.panel.is_none() && new.panel == Some(PanelTab::Report),
+        Action::Sign => (old.sheet, new.sheet) == (None, Some(Sheet::Sign)),
+        Action::Differences => (old.sheet, new.sheet) == (None, Some(Sheet::Differences)),
+        Action::Page(page) => old.panel.is_none() && new.panel == Some(PanelTab::Report) && new.report_page == page,
+        Action::Export(_) => typed_into(d, "Export the report to this path"),
         Action::Quit => d.closed,
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn models() -> Vec<ModelInfo> {
     tumour.fits.modality = vec!["MR".into()];
     [lungs, tumour]
         .into_iter()
-        .map(|card| ModelInfo { id: card.id.clone(), dir: dir.clone(), card, problem: None })
+        .map(|card| ModelInfo { id: card.id.clone(), dir: dir.clone(), card, problem: None, added: false })
         .collect()
 }
 
@@ -191,7 +191,7 @@ fn lungs() -> Vec<(String, Mask)> {
 /// Starts the lung model on the X-ray, which is shown. The job stays running.
 pub(crate) fn run_lungs(s: &mut Session, stacks: Stacks) -> JobId {
     show(s, stacks.xray);
-    let effects = s.apply(Command::RunModel { slot: None, model: "cxr-lungs".into() });
+    let effects = s.apply(Command::RunModel { slot: None, model: "cxr-lungs".into(), series: false });
     let started = effects.iter().find_map(|e| if let Effect::Start(id, _) = e { Some(*id) } else { None });
     let job = started.expect("the model starts");
     s.on_event(JobEvent { job, kind: EventKind::Progress(Some(0.62), "layer 38 of 61".into()) });
@@ -204,14 +204,9 @@ pub(crate) fn with_lungs() -> (Session, Stacks) {
     let job = run_lungs(&mut s, stacks);
     let geometry = s.library.stack(stacks.xray).expect("open").geometry().clone();
     let result = InferResult {
-        stack: stacks.xray,
-        frame: 0,
-        model: "cxr-lungs".into(),
-        sha256: s.models[0].card.sha256.clone(),
-        geometry,
         masks: lungs(),
         timings_ms: vec![("prepare".into(), 300.0), ("network".into(), 1800.0)],
-        notes: Vec::new(),
+        ..InferResult::blank(stacks.xray, "cxr-lungs", &s.models[0].card.sha256, geometry)
     };
     s.on_event(JobEvent { job, kind: EventKind::Inferred(Box::new(result)) });
     s.on_event(JobEvent { job, kind: EventKind::Done });

@@ -5,7 +5,7 @@ use egui::accesskit::Action;
 use egui::{Key, Modifiers, PointerButton, Role};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use lightbox_session::journal::Recovery;
-use lightbox_session::workspace::{Layout, PanelTab, StudyListMode, ThemeChoice, Tool};
+use lightbox_session::workspace::{Layout, PanelTab, ReportPage, Sheet, StudyListMode, ThemeChoice, Tool};
 use lightbox_session::{Command, Session};
 
 use crate::desk::{CTRL, Desk, demo};
@@ -70,6 +70,16 @@ fn in_the_right_panel() {
         let mut empty = with_panel(tab);
         empty.workspace.views[0].stack = None;
         check(&Desk::held(empty), &format!("{} without an image", tab.name()));
+    }
+    for page in ReportPage::ALL {
+        let mut s = with_panel(PanelTab::Report);
+        s.workspace.report_page = page;
+        check(&Desk::held(s), page.name());
+    }
+    for sheet in [Sheet::Sign, Sheet::Differences, Sheet::Versions] {
+        let mut s = with_panel(PanelTab::Report);
+        s.workspace.sheet = Some(sheet);
+        check(&Desk::held(s), &format!("{sheet:?}"));
     }
     let mut desk = Desk::held(with_panel(PanelTab::Masks));
     desk.get_all_by_label("More").last().unwrap().click();

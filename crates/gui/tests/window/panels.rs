@@ -40,7 +40,7 @@ fn the_tool_strip_takes_each_tool_into_the_hand() {
 #[test]
 fn the_layout_is_chosen_and_new_viewports_are_filled() {
     let mut desk = Desk::demo();
-    for layout in [Layout::One, Layout::OneByTwo, Layout::TwoByTwo] {
+    for layout in Layout::ALL {
         choose(&mut desk, "Layout", layout.name());
         assert_eq!((desk.session().workspace.layout, shown(&desk, "Layout")), (layout, layout.name().to_owned()));
         assert_eq!(desk.query_all_by_label_contains("Viewport ").count(), layout.slots());

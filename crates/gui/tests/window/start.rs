@@ -112,10 +112,7 @@ fn left_work(journal: &Path) -> Recovery {
         about: vec!["CT thorax, CT, 2026-11-18".to_owned()],
         when: "2026-11-18 10:31".to_owned(),
         paths: vec![ct_folder(&s)],
-        stacks: BTreeMap::from([(
-            key,
-            StackWork { segments, annotations: Vec::new(), unsaved_masks: 2, unsaved_annotations: 0 },
-        )]),
+        stacks: BTreeMap::from([(key, StackWork { segments, unsaved_masks: 2, ..StackWork::default() })]),
         reports: BTreeMap::new(),
         misfits: BTreeMap::new(),
         gestures: 2,

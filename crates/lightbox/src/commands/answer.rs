@@ -4,52 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lightbox_core::{Frame, Rescale, Samples, Volume};
+use lightbox_dicom::Stack;
 use lightbox_dicom::seg::{self, SegReference};
-use lightbox_dicom::{Decoded, Stack};
-use lightbox_model::card::{InputSpec, Intensity};
 use lightbox_model::{Found, Model, Picture, Restored, RunCx};
 use serde_json::{Value, json};
 
 use super::images;
 use crate::output;
-
-/// A decoded frame as models with this way to their input take it, and what had to be assumed.
-pub(super) fn picture(decoded: &Decoded, input: &InputSpec) -> (Picture, Vec<String>) {
-    let frame = &decoded.frame;
-    let mut notes = Vec::new();
-    let planes = match frame.samples() {
-        Samples::Rgb8(rgb) => (0..3).map(|c| rgb[c..].iter().step_by(3).map(|v| f32::from(*v)).collect()).collect(),
-        _ => vec![frame.values()],
-    };
-    let (low, high) = frame.range().unwrap_or((0.0, 0.0));
-    let mut picture = Picture { columns: frame.columns(), rows: frame.rows(), planes, full_range: None, window: None };
-    let stored = matches!(input.intensity, Intensity::StoredRange { .. });
-    picture.full_range = Some(match frame.samples() {
-        Samples::U8(_) | Samples::Rgb8(_) => [0.0, 255.0],
-        // The smallest usual number of bits that holds the largest value.
-        _ => {
-            let top = [8, 10, 12, 14, 16].map(|bits| ((1u32 << bits) - 1) as f32);
-            let top = top.into_iter().find(|t| high <= *t).unwrap_or(high);
-            if stored {
-                notes.push(format!("The largest value is {high}; a range of 0 to {top} is assumed."));
-            }
-            [low.min(0.0), top]
-        }
-    });
-    picture.window = match (frame.is_colour(), decoded.windows.first()) {
-        (true, _) => Some([0.0, 255.0]),
-        (false, Some((_, w))) => Some([(w.center - w.width / 2.0) as f32, (w.center + w.width / 2.0) as f32]),
-        (false, None) => matches!(frame.samples(), Samples::U8(_)).then_some([0.0, 255.0]),
-    };
-    if decoded.inverted {
-        // As displayed: air dark.
-        let turn = |v: f32, [a, b]: [f32; 2]| a + b - v;
-        let range = if stored { picture.full_range.unwrap_or([low, high]) } else { [low, high] };
-        picture.planes.iter_mut().flatten().for_each(|v| *v = turn(*v, range));
-        picture.window = picture.window.map(|[a, b]| [turn(b, range), turn(a, range)]);
-    }
-    (picture, notes)
-}
 
 /// One image's results as a line, its files into `out`.
 pub(super) fn plane(

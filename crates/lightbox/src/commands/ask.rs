@@ -1,25 +1,28 @@
 //! ask and drug: the knowledge base and the drug library. Nothing is fetched; what is at hand is read.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use lightbox_report::assist::words::Vectors;
 use lightbox_report::drug::{Context, Library, recall};
-use lightbox_report::kb::{Audience, KnowledgeBase, Passage, load};
+use lightbox_report::kb::{Audience, KnowledgeBase};
+use lightbox_session::ask::{ANSWERS, passages};
 
 use crate::output;
 
-/// More passages than this help nobody.
-const ANSWERS: usize = 3;
-
-pub(super) fn run(question: &str, audience: Option<&str>, folder: Option<&Path>, json: bool) -> Result<(), String> {
-    let mut passages = load::own_cards();
-    passages.extend(medquad());
+pub(super) fn run(
+    question: &str,
+    audience: Option<&str>,
+    folder: Option<&Path>,
+    vectors: bool,
+    json: bool,
+) -> Result<(), String> {
     let own = folder.map(Path::to_path_buf).or_else(|| std::env::var_os("LIGHTBOX_KNOWLEDGE").map(PathBuf::from));
-    if let Some(folder) = own.filter(|folder| !folder.as_os_str().is_empty()) {
-        passages.extend(own_folder(&folder)?);
-    }
+    let (passages, notes) = passages(own.filter(|folder| !folder.as_os_str().is_empty()).as_deref())?;
+    notes.iter().for_each(|text| output::note(text));
     let base = KnowledgeBase::new(passages);
-    let answers = base.ask(question, audience.and_then(Audience::of), ANSWERS);
+    let vectors = if vectors { Some(super::language::vectors()?) } else { None };
+    let vectors = vectors.as_ref().map(|v| v as &dyn Vectors);
+    let answers = base.ask_with(question, audience.and_then(Audience::of), ANSWERS, vectors);
     if json {
         return output::json(&answers);
     }
@@ -37,64 +40,6 @@ pub(super) fn run(question: &str, audience: Option<&str>, folder: Option<&Path>,
         output::line(&format!("Source: {} ({})\n", answer.source, rest.join(", ")));
     }
     Ok(())
-}
-
-/// The answers of MedQuAD under the data root, where they are.
-fn medquad() -> Vec<Passage> {
-    let root = std::env::var_os("LIGHTBOX_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(root.join("text/medquad")) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> =
-        entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "zip")).collect();
-    paths.sort();
-    let mut passages = Vec::new();
-    for path in paths {
-        let Some(mut archive) = std::fs::File::open(&path).ok().and_then(|f| zip::ZipArchive::new(f).ok()) else {
-            output::note(&format!("This archive cannot be read and is left out: {}", path.display()));
-            continue;
-        };
-        for index in 0..archive.len() {
-            let Ok(member) = archive.by_index(index) else { continue };
-            let mut text = String::new();
-            // A member may say any size of itself: no more is read than a page may be.
-            if member.take(load::MAX_FILE_BYTES as u64).read_to_string(&mut text).is_ok() {
-                passages.extend(load::medquad(&text));
-            }
-        }
-    }
-    passages
-}
-
-/// Markdown, text and JSON lines of the user's own folder.
-fn own_folder(folder: &Path) -> Result<Vec<Passage>, String> {
-    let cannot =
-        |e: std::io::Error| format!("the folder cannot be read ({}): {}", super::refusal(&e), folder.display());
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).map_err(cannot)?.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    let mut passages = Vec::new();
-    for path in paths {
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if !matches!(ending.as_str(), "md" | "txt" | "jsonl") {
-            continue;
-        }
-        if std::fs::metadata(&path).is_ok_and(|m| m.len() > load::MAX_FILE_BYTES as u64) {
-            output::note(&format!("This file is too long and is left out: {}", path.display()));
-            continue;
-        }
-        let Ok(bytes) = std::fs::read(&path) else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if ending == "jsonl" {
-            let (found, bad) = load::json_lines(&text);
-            if bad > 0 {
-                output::note(&format!("{bad} lines are no passages and are left out: {}", path.display()));
-            }
-            passages.extend(found);
-        } else {
-            passages.extend(load::markdown(&text, &name));
-        }
-    }
-    Ok(passages)
 }
 
 pub(super) struct DrugQuestion<'a> {

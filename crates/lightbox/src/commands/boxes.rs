@@ -6,7 +6,7 @@ use lightbox_dicom::Opener;
 use lightbox_model::rcnn::{Backbone, Drawing, Drawn, Example, Plan, Recipe, train as run};
 use lightbox_model::{RunCx, Store, card};
 
-use super::{answer, index};
+use super::index;
 use crate::output;
 
 /// Trains from a recipe's boxes and writes the model into `out`.
@@ -44,7 +44,8 @@ fn example(
         return Err(format!("it holds no frame {}: {}", drawing.frame, path.display()));
     };
     let decoded = opener.decode(frame).map_err(|e| e.to_string())?;
-    let (picture, notes) = answer::picture(&decoded, backbone.input());
+    let window = decoded.windows.first().map(|(_, window)| *window);
+    let (picture, notes) = lightbox_session::picture(&decoded.frame, window, decoded.inverted, backbone.input());
     notes.iter().for_each(|n| output::note(n));
     let boxes = drawing
         .boxes

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use lightbox_dicom::seg::SegReference;
-use lightbox_dicom::sr::{self, SrFinding, SrFrame, SrPart};
+use lightbox_dicom::sr;
 use lightbox_report::export::{Frame, fhir_json, html, pdf};
-use lightbox_report::findings::{Assertion, FindingsFile, State};
+use lightbox_session::export::{parts, sr_findings, sr_frame};
 
 use super::{index, nothing_found};
 use crate::args::{Export, ExportForm};
@@ -31,13 +31,7 @@ pub(super) fn run(args: &Export) -> Result<(), String> {
     };
     let needs_study =
         || study.as_ref().ok_or("a DICOM form needs --study, whose patient and images it repeats".to_owned());
-    let sr_frame = SrFrame {
-        title: frame.title.clone(),
-        reader: person_name(&frame.reader),
-        signed: !frame.reader.is_empty(),
-        signed_at: moment(&frame.signed_at)?,
-        organization: args.organization.clone().unwrap_or_default(),
-    };
+    let sr_frame = sr_frame(&frame, args.organization.as_deref().unwrap_or_default())?;
     match args.to {
         ExportForm::Text => write(text.as_bytes()),
         ExportForm::Html => write(html(&text, &frame).as_bytes()),
@@ -56,17 +50,6 @@ pub(super) fn run(args: &Export) -> Result<(), String> {
     }
 }
 
-/// `20261125104100` from `2026-11-25T10:41:00Z`; empty from nothing.
-fn moment(iso: &str) -> Result<String, String> {
-    let digits: String = iso.chars().filter(char::is_ascii_digit).collect();
-    let shape: String = iso.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    if iso.is_empty() || shape == "0000-00-00T00:00:00Z" {
-        Ok(digits)
-    } else {
-        Err("the time of signing is not written as 2026-11-25T10:41:00Z".into())
-    }
-}
-
 /// The first images of the study, and what its header says for the frame.
 fn first_stack(path: &Path, frame: &mut Frame) -> Result<SegReference, String> {
     let index = index(&[path.to_path_buf()])?;
@@ -77,61 +60,4 @@ fn first_stack(path: &Path, frame: &mut Frame) -> Result<SegReference, String> {
     frame.study_uid.clone_from(&study.uid);
     let stack = study.series.iter().flat_map(|series| &series.stacks).next().ok_or_else(|| nothing_found(&index))?;
     SegReference::from_stack(stack).map_err(|e| e.to_string())
-}
-
-/// `FAMILY^Given` of a name as it is spoken; a title before it is left out.
-fn person_name(name: &str) -> String {
-    if name.contains('^') {
-        return name.to_owned();
-    }
-    let words: Vec<&str> =
-        name.split_whitespace().filter(|word| !matches!(word.trim_end_matches('.'), "Dr" | "Prof" | "MD")).collect();
-    match words.as_slice() {
-        [] => String::new(),
-        [only] => (*only).to_owned(),
-        [given @ .., family] => format!("{family}^{}", given.join(" ")),
-    }
-}
-
-/// The parts of the text as the parser sees them.
-fn parts(text: &str) -> Vec<SrPart> {
-    let report = lightbox_report::parse::Report::read(text);
-    let mut parts: Vec<SrPart> = Vec::new();
-    for index in 0..report.sentences.len() {
-        let heading = report.kind_of(index).name().unwrap_or("findings").to_owned();
-        if heading == "title" {
-            continue;
-        }
-        let words = text[report.sentences[index].span.clone()].split_whitespace().collect::<Vec<_>>().join(" ");
-        match parts.last_mut() {
-            Some(part) if part.heading == heading => part.paragraphs.push(words),
-            _ => parts.push(SrPart { heading, paragraphs: vec![words] }),
-        }
-    }
-    parts
-}
-
-/// Confirmed findings that are there; what nobody confirmed is not written.
-fn sr_findings(file: &FindingsFile) -> Vec<SrFinding> {
-    file.known_findings()
-        .iter()
-        .filter(|finding| {
-            finding.effective_state() == State::Confirmed && finding.effective_assertion() == Assertion::Present
-        })
-        .filter_map(|finding| {
-            Some(SrFinding {
-                tracking_id: finding.id.clone().unwrap_or_default(),
-                term: finding.term.clone()?,
-                site: finding.site.clone().unwrap_or_default(),
-                side: finding.side.map(|side| side.word().to_owned()).unwrap_or_default(),
-                size_mm: finding.size_mm.clone().unwrap_or_default(),
-                volume_ml: finding.volume_ml,
-                mean_hu: finding.mean_hu,
-                model: finding.source.as_ref().filter(|_| finding.is_from_model()).map(|source| {
-                    let version = source.sha256.clone().unwrap_or_else(|| "unknown".into());
-                    (source.model.clone().unwrap_or_else(|| "model".into()), version)
-                }),
-            })
-        })
-        .collect()
 }

@@ -7,7 +7,7 @@ use lightbox_core::geometry::orientation_letters;
 use lightbox_core::label::{Code, MaskOrigin};
 use lightbox_core::{BitPlane, Mask, Rgb, Segment, SegmentId};
 use lightbox_dicom::seg::{self, SegReference};
-use lightbox_dicom::{Opener, Series, Stack, Study};
+use lightbox_dicom::{Decoded, Opener, Series, Stack, Study};
 use lightbox_model::arch::Takes;
 use lightbox_model::card::Candidate;
 use lightbox_model::degrade::Degrade;
@@ -259,7 +259,12 @@ impl Run<'_> {
     fn any(&mut self, stack: &Stack, n: usize, objections: &[String]) -> Result<(), String> {
         let frame_ref = &stack.frames[n];
         let decoded = self.opener.decode(frame_ref).map_err(|e| e.to_string())?;
-        let (mut picture, mut notes) = answer::picture(&decoded, &self.model.card().input);
+        let input = &self.model.card().input;
+        let picture = |decoded: &Decoded| {
+            let window = decoded.windows.first().map(|(_, window)| *window);
+            lightbox_session::picture(&decoded.frame, window, decoded.inverted, input)
+        };
+        let (mut shown, mut notes) = picture(&decoded);
         // A model of a slab sees the neighbours too; beyond the ends the last slice stands for them.
         if let Some(Degrade::Slab { slices, .. }) = self.model.card().data.as_ref().and_then(|d| d.degrade) {
             let half = slices / 2;
@@ -267,10 +272,11 @@ impl Run<'_> {
             for k in 0..slices {
                 let at = (n + k).saturating_sub(half).min(stack.frames.len() - 1);
                 let neighbour = self.opener.decode(&stack.frames[at]).map_err(|e| e.to_string())?;
-                planes.extend(answer::picture(&neighbour, &self.model.card().input).0.planes);
+                planes.extend(picture(&neighbour).0.planes);
             }
-            picture.planes = planes;
+            shown.planes = planes;
         }
+        let picture = shown;
         notes.splice(0..0, objections.iter().cloned());
         let number = self.inputs.len();
         let (mut value, timings) = answer::plane(self.model, &picture, stack.pixel_spacing_mm, self.out, number)?;

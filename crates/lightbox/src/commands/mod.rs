@@ -46,8 +46,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         }
         Some(Command::Seg { action }) => seg::run(action),
         Some(Command::Report { action }) => report::run(action),
-        Some(Command::Ask { question, audience, folder, json }) => {
-            ask::run(&question, audience.as_deref(), folder.as_deref(), json)
+        Some(Command::Ask { question, audience, folder, vectors, json }) => {
+            ask::run(&question, audience.as_deref(), folder.as_deref(), vectors, json)
         }
         Some(Command::Drug { name, egfr, rules, recalls, ndc, json }) => ask::drug(&ask::DrugQuestion {
             name: &name,
@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
         }),
         Some(Command::Anonymize(args)) => anonymize::run(&args),
         Some(Command::Pacs { .. }) => not_yet("pacs"),
-        Some(Command::Bench { what, json }) => bench::run(&what, json),
+        Some(Command::Bench { what, only, json }) => bench::run(&what, only.as_deref(), json),
     }
 }
 

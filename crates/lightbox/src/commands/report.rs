@@ -32,6 +32,26 @@ pub(super) fn run(action: Report) -> Result<(), String> {
             Ok(())
         }
         Report::Export(args) => super::export::run(&args),
+        Report::Complete { text, count, partner, history, json } => {
+            super::language::complete(&text, count, partner.as_deref(), history.as_deref(), json)
+        }
+        Report::Impression(args) => super::language::assist(&args, lightbox_report::assist::impression::propose),
+        Report::Letter(args) => super::language::assist(&args, lightbox_report::assist::letter::propose),
+        Report::Words { term, count, json } => super::language::words(&term, count, json),
+        Report::Kinds { file, json } => {
+            let text = read_text(&file)?;
+            let kinds = lightbox_report::assist::kind::kinds(&text);
+            let list: Vec<serde_json::Value> =
+                kinds.iter().map(|(span, kind)| serde_json::json!({"span": span, "kind": kind})).collect();
+            if json {
+                return output::json(&list);
+            }
+            for (span, kind) in kinds {
+                let word = serde_json::to_value(kind).map_err(|e| e.to_string())?;
+                output::line(&format!("{:14} {}", word.as_str().unwrap_or_default(), text[span[0]..span[1]].trim()));
+            }
+            Ok(())
+        }
         Report::Parse { file, json } => {
             let terms = parse::parse(&read_text(&file)?);
             if json {
@@ -74,7 +94,7 @@ pub(super) fn run(action: Report) -> Result<(), String> {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
     let bytes = std::fs::read(path)
         .map_err(|e| format!("the text cannot be read ({}): {}", super::refusal(&e), path.display()))?;
     // Other encodings than UTF-8 are read as far as they go; byte offsets are those of the text as read.

@@ -144,3 +144,35 @@ impl Set for TumourSet {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &[&str]) -> TumourSet {
+        let dir = tempfile::tempdir().unwrap();
+        let mut csv = "file,class,cx,cy,w,h\n".to_owned();
+        for name in names {
+            let path = dir.path().join("mri/brain-tumour256").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            image::GrayImage::new(8, 8).save(path).unwrap();
+            csv += &format!("{name},glioma,0.5,0.5,0.5,0.25\n");
+        }
+        std::fs::write(dir.path().join("mri/boxes.csv"), csv).unwrap();
+        let set = TumourSet::open(dir.path()).unwrap();
+        let truth = set.load(&[0]).unwrap().remove(0).truth;
+        assert_eq!(truth, Truth::Boxes(vec![([2.0, 3.0, 6.0, 5.0], 0)]));
+        set
+    }
+
+    #[test]
+    fn neighbours_of_a_patient_are_known_by_their_ids() {
+        let set = set(&["glioma/0052.png", "glioma/0075.png", "glioma/0099.png"]);
+        let persons: Vec<&str> = set.items().iter().map(|i| i.person.as_str()).collect();
+        assert_eq!(persons, ["block-1"; 3]);
+        assert_eq!(set.neighbours(0), ["block-0", "block-1"]);
+        assert_eq!(set.neighbours(1), ["block-1", "block-1"]);
+        assert_eq!(set.neighbours(2), ["block-1", "block-2"]);
+        assert_eq!([0, 1, 2].map(|i| set.unit(i)), ["patient-4", "patient-5", "patient-7"]);
+    }
+}

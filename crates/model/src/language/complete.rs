@@ -8,12 +8,13 @@ use super::causal::{Past, log_softmax};
 use super::corpus;
 use super::ngram::Ngram;
 use super::store::TextModel;
-use crate::{Result, RunCx};
+use crate::arch::Architecture;
+use crate::{Entry, Result, RunCx, Store};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A word proposed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Completion {
     /// The whole word.
     pub word: String,
@@ -68,6 +69,44 @@ impl Completer {
         self.partner = Some(Partner::new(model, &self.ngram)?);
         self.share = share.clamp(0.0, 1.0);
         Ok(self)
+    }
+
+    /// From the models at hand: the n-gram, and as its partner the network whose card saves most keys on held-back text,
+    /// where that is more than the n-gram alone saves. `partner` names another one, `none` none; `None` where there is no
+    /// n-gram.
+    ///
+    /// # Errors
+    /// What loading says; [`crate::Error::UnknownModel`].
+    pub fn open(store: &Store, partner: Option<&str>) -> Result<Option<Self>> {
+        let usable = |e: &&Entry| e.problem.is_none();
+        let kind = |e: &Entry| match &e.card.architecture {
+            Architecture::Text(net) => net.name(),
+            _ => "",
+        };
+        let Some(counted) = store.entries().iter().filter(usable).find(|e| kind(e) == "ngram") else { return Ok(None) };
+        let ngram = Arc::new(TextModel::load(counted)?.ngram()?.clone());
+        let completer = Self::new(ngram);
+        let saves = |e: &Entry| e.card.metrics.get("keystrokes_saved").map_or(0.0, |m| m.value);
+        let plain = |e: &Entry| {
+            e.card.baseline.as_ref().and_then(|b| b.metrics.get("keystrokes_saved")).map_or(f64::INFINITY, |m| m.value)
+        };
+        let best = || {
+            let network = |e: &&Entry| matches!(kind(e), "gpt2" | "recurrent-lm") && saves(e) > plain(e);
+            store.entries().iter().filter(usable).filter(network).max_by(|a, b| saves(a).total_cmp(&saves(b)))
+        };
+        let entry = match partner {
+            Some("none") => None,
+            Some(id) => Some(store.get(id)?),
+            None => best(),
+        };
+        match entry {
+            Some(entry) => {
+                let model = Arc::new(TextModel::load(entry)?);
+                let share = super::evaluate::share(model.card());
+                completer.with_partner(model, share).map(Some)
+            }
+            None => Ok(Some(completer)),
+        }
     }
 
     /// Counts signed reports of the reader beside those counted before. They stay in memory; where they are kept is the

@@ -147,7 +147,8 @@ pub(crate) fn typed<'c>(texts: &[&'c Document], most: usize) -> Vec<&'c Document
 /// Measures a language model on the held-back texts of its card.
 ///
 /// Metrics: `perplexity` (by word; words that a model does not know are spelled by it), `keystrokes_saved` (the network
-/// mixed with the n-gram as the completer does it), `keystrokes_saved_alone`. The baseline is the n-gram alone.
+/// mixed with the n-gram as the completer does it), `keystrokes_saved_alone`. The baseline is the n-gram alone; that of an
+/// n-gram the frequency of words.
 ///
 /// # Errors
 /// [`Error::Data`], [`Error::Card`], [`Error::Cancelled`]; [`Error::Text`] for a model that writes nothing.
@@ -171,7 +172,9 @@ pub fn evaluate(model: &Arc<TextModel>, data_root: &Path, cases: Cases, cx: &Run
     let ngram = Arc::new(baseline_ngram(&corpus, card)?);
     let quiet = RunCx { cancelled: cx.cancelled, progress: &|_, _| {} };
     let few = typed(&chosen, TYPED_TEXTS);
-    let of_ngram = |document: &Document| -> f64 { ngram.score(&document.text).iter().sum() };
+    // An n-gram is compared with the frequency of words alone.
+    let plain = if model.ngram().is_ok() { Arc::new(ngram.singles()) } else { Arc::clone(&ngram) };
+    let of_plain = |document: &Document| -> f64 { plain.score(&document.text).iter().sum() };
     let mut metrics = BTreeMap::new();
     let mut baseline = BTreeMap::new();
     let word_count = |document: &Document| corpus::words(&document.text).len() as f64 + 1.0;
@@ -180,9 +183,9 @@ pub fn evaluate(model: &Arc<TextModel>, data_root: &Path, cases: Cases, cx: &Run
             chosen.iter().zip(sums).map(|(d, sum)| Part2 { group: &d.group, value: -sum, of: word_count(d) }).collect();
         ratio(&parts, f64::exp)
     };
-    let plain: Vec<f64> = chosen.iter().map(|d| of_ngram(d)).collect();
-    baseline.insert("perplexity".to_owned(), perplexity(&plain));
-    let alone = Completer::new(Arc::clone(&ngram));
+    let plain_sums: Vec<f64> = chosen.iter().map(|d| of_plain(d)).collect();
+    baseline.insert("perplexity".to_owned(), perplexity(&plain_sums));
+    let alone = Completer::new(plain);
     baseline.insert("keystrokes_saved".to_owned(), saved(&alone, &few, &quiet, 0.0, 0.0)?);
     if let Ok(own) = model.ngram() {
         let sums: Vec<f64> = chosen.iter().map(|d| own.score(&d.text).iter().sum()).collect();

@@ -228,6 +228,14 @@ impl Ngram {
         p
     }
 
+    /// The same words without what comes before them: how frequent each is.
+    #[must_use]
+    pub fn singles(&self) -> Self {
+        let mut new = self.clone();
+        new.tables.truncate(1);
+        new
+    }
+
     /// Natural logarithm of the probability of a word after others; a word that was never seen is spelled.
     #[must_use]
     pub fn log_probability(&self, before: &[String], word: &str) -> f64 {

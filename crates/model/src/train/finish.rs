@@ -298,6 +298,7 @@ fn verdict(card: &Card, measured: &Measured) -> String {
         Some(BaselineMethod::PrincipalComponents) => "principal components",
         Some(BaselineMethod::BrightestBlob) => "the brightest blob",
         Some(BaselineMethod::Ngram) => "an n-gram",
+        Some(BaselineMethod::WordFrequency) => "word frequencies",
         Some(BaselineMethod::Bm25) => "BM25",
         None => "the plain method",
     };

@@ -166,7 +166,8 @@ impl Parts {
                 return Err(fail(format!("the {what} part has {count} persons; at least 2 are needed")));
             }
         }
-        if recipe.task == Task::Classification {
+        let by_class = items.iter().any(|i| i.class.is_some());
+        if recipe.task == Task::Classification || recipe.task == Task::Detection && by_class {
             for (class, name) in set.classes().iter().enumerate() {
                 let cases = train.iter().filter(|i| items[**i].class == Some(class)).count();
                 if cases < 2 {
@@ -174,8 +175,10 @@ impl Parts {
                     return Err(fail(format!("{few}; at least 2 are needed")));
                 }
             }
-            if set.classes().len() != recipe.labels.len() {
-                let (k, n) = (set.classes().len(), recipe.labels.len());
+            let background = |l: &&crate::card::Label| crate::answer::is_background(&l.name);
+            let empty = recipe.labels.iter().take(1).filter(background).count();
+            if set.classes().len() + empty != recipe.labels.len() {
+                let (k, n) = (set.classes().len(), recipe.labels.len() - empty);
                 return Err(fail(format!("it has {k} classes, the recipe {n} labels")));
             }
         }

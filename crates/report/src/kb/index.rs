@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Passage;
+use crate::assist::words::Vectors;
 use crate::lexicon::lexicon;
 use crate::parse::tokens::{TokenKind, normalise, tokenize};
 
@@ -14,6 +15,19 @@ const B: f64 = 0.6;
 const WEIGHTS: [f64; 3] = [3.0, 2.0, 1.0];
 /// What a synonym from the lexicon weighs against the word itself.
 const SYNONYM: f64 = 0.35;
+
+/// Hits of BM25 that word vectors may order anew.
+const LOOKED_AT: usize = 60;
+
+/// The mean vectors of passages, kept from one question to the next.
+#[derive(Debug, Default)]
+pub struct Meanings(HashMap<usize, Option<Vec<f64>>>);
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let lengths = (dot(a, a) * dot(b, b)).sqrt();
+    if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+}
 
 /// How passages are ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +216,51 @@ impl Index {
                 hits
             }
         }
+    }
+
+    /// As [`Ranking::Fields`], the first hits ordered anew by `score / best score + share * likeness`, where likeness is the
+    /// cosine between question and passage as means of word vectors, rare words weighing more.
+    pub fn search_with(
+        &self,
+        question: &str,
+        passages: &[Passage],
+        vectors: &dyn Vectors,
+        kept: &mut Meanings,
+        share: f64,
+        count: usize,
+    ) -> Vec<Hit> {
+        let mut hits = self.search(question, Ranking::Fields, count.max(LOOKED_AT));
+        let (Some(asked), Some(best)) = (self.mean(question, vectors), hits.first().map(|hit| hit.score)) else {
+            hits.truncate(count);
+            return hits;
+        };
+        for hit in &mut hits {
+            let told = kept.0.entry(hit.place).or_insert_with(|| {
+                let passage = &passages[hit.place];
+                self.mean(&format!("{} {}", passage.title, passage.text), vectors)
+            });
+            let likeness = told.as_ref().map_or(0.0, |told| cosine(&asked, told));
+            hit.score = best * (hit.score / best + share * likeness) / (1.0 + share);
+        }
+        hits.sort_by(|first, second| second.score.total_cmp(&first.score).then(first.place.cmp(&second.place)));
+        hits.truncate(count);
+        hits
+    }
+
+    /// The mean direction of a text's words, `None` where no word has a vector.
+    fn mean(&self, text: &str, vectors: &dyn Vectors) -> Option<Vec<f64>> {
+        let mut sum = vec![0f64; vectors.width()];
+        let mut known = false;
+        for word in words(text) {
+            let Some(vector) = vectors.of(&word).filter(|v| v.len() == sum.len()) else { continue };
+            let length = vector.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+            if length > 0.0 {
+                known = true;
+                let weight = self.fields.weight(&stem(&word)) / length;
+                sum.iter_mut().zip(vector).for_each(|(s, v)| *s += weight * f64::from(*v));
+            }
+        }
+        known.then_some(sum)
     }
 
     /// The part of a text that holds most of the question: whole sentences, `bytes` long at most where they fit.

@@ -14,7 +14,8 @@ pub mod load;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::index::{Index, Ranking};
+pub use self::index::{Index, Meanings, Ranking};
+use crate::assist::words::Vectors;
 
 /// For whom a passage is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,8 @@ pub struct KnowledgeBase {
     index: Index,
 }
 
+/// What likeness by word vectors weighs against BM25; to be chosen on the half of MedQuAD's documents that is not held back.
+pub const VECTOR_SHARE: f64 = 0.3;
 /// An answer holds about this many bytes of the passage; the rest is behind its address.
 const ANSWER_BYTES: usize = 700;
 /// The share of the question's weight that a passage must hold where its title holds a word of it too. Below it,
@@ -137,7 +140,24 @@ impl KnowledgeBase {
     ///
     /// Passages of the other audience come only where none of the own one fits.
     pub fn ask(&self, question: &str, audience: Option<Audience>, count: usize) -> Vec<Answer> {
-        let mut hits = self.index.search(question, Ranking::Fields, 40);
+        self.ask_with(question, audience, count, None)
+    }
+
+    /// As [`Self::ask`]; with word vectors the passages that BM25 finds are ordered by likeness of meaning too.
+    pub fn ask_with(
+        &self,
+        question: &str,
+        audience: Option<Audience>,
+        count: usize,
+        vectors: Option<&dyn Vectors>,
+    ) -> Vec<Answer> {
+        let mut hits = match vectors {
+            Some(vectors) => {
+                let kept = &mut Meanings::default();
+                self.index.search_with(question, &self.passages, vectors, kept, VECTOR_SHARE, 40)
+            }
+            None => self.index.search(question, Ranking::Fields, 40),
+        };
         hits.retain(|hit| hit.share >= if hit.titled { LEAST_SHARE } else { LEAST_SHARE_UNTITLED });
         if let Some(audience) = audience {
             let for_them = |place: usize| self.passages[place].audience.is_none_or(|other| other == audience);

@@ -78,6 +78,26 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             let changes = report.unsaved;
             vec![Effect::Journal(vec![Record::ReportSaved { study, changes }])]
         }
+        EventKind::Checked { study, checked } => super::check::checked(s, &study, *checked),
+        EventKind::Answered(found) => super::knowledge::answered(s, *found),
+        EventKind::Own(own) => super::knowledge::own(s, *own),
+        EventKind::Template(own) => super::template::imported(s, *own),
+        EventKind::Recalls(recalls, from) => {
+            let told = format!("{} from {from}", super::count(recalls.len(), "notice"));
+            (s.drugs.recalls, s.drugs.recalls_from) = (recalls, from);
+            s.tell(Severity::Note, ProblemPlace::Report, "Recall notices read.", &told);
+            Vec::new()
+        }
+        EventKind::DrugRules(text) => {
+            s.tell(Severity::Note, ProblemPlace::Report, "Drug rules kept.", "They stand before the others.");
+            super::knowledge::rules(s, &text)
+        }
+        EventKind::TemplateSaved(path) => {
+            s.tell(Severity::Note, ProblemPlace::Report, "Template written.", &short_name(&path));
+            Vec::new()
+        }
+        EventKind::SignedFound(found) => super::sign::found(s, found),
+        EventKind::SignedKept(study) => super::sign::on_disk(s, &study),
         EventKind::Recovery(recovery) => {
             super::keep::offer(s, recovery);
             Vec::new()
@@ -85,10 +105,12 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         EventKind::JournalFailed(_) | EventKind::JournalWhole => Vec::new(),
         EventKind::Done => {
             s.jobs.retain(|j| j.id != event.job);
+            super::check::ended(s, event.job);
             Vec::new()
         }
         EventKind::Cancelled => {
             s.jobs.retain(|j| j.id != event.job);
+            super::check::ended(s, event.job);
             if let JobKind::Load(stack) = kind
                 && let Some(open) = s.library.stack_mut(stack)
                 && matches!(open.load, LoadState::Loading(_))
@@ -99,6 +121,7 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         }
         EventKind::Failed(why) => {
             s.jobs.retain(|j| j.id != event.job);
+            super::check::ended(s, event.job);
             failed(s, &kind, &why);
             Vec::new()
         }
@@ -146,6 +169,11 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::Infer { .. } => (ProblemPlace::Ai, "The model did not run."),
         JobKind::SaveSeg => (ProblemPlace::Masks, "Not saved."),
         JobKind::SaveReport => (ProblemPlace::Report, "Not saved."),
+        JobKind::Check => (ProblemPlace::Report, "The checks did not run."),
+        JobKind::Ask => (ProblemPlace::Report, "No answer."),
+        JobKind::Import => (ProblemPlace::Report, "Not read."),
+        JobKind::ExportTemplate => (ProblemPlace::Report, "The template was not written."),
+        JobKind::Signed => (ProblemPlace::Report, "The signed report is only in the journal."),
         JobKind::LoadSeg => (ProblemPlace::Masks, "The mask was not loaded."),
         JobKind::Recovery => (ProblemPlace::General, "Earlier work could not be read."),
     };
@@ -219,6 +247,10 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
         effects.push(s.start_job(JobKind::Thumbnails, "Making thumbnails", JobSpec::Thumbnails(todo)));
     }
     effects.extend(super::keep::lay_on_open_stacks(s));
+    let studies: Vec<String> = s.library.studies.iter().map(|x| x.uid.clone()).collect();
+    if !studies.is_empty() {
+        effects.push(s.start_job(JobKind::Signed, "Looking for signed reports", JobSpec::FindSigned(studies)));
+    }
     effects
 }
 
@@ -251,22 +283,17 @@ fn arrange_demo(s: &mut Session, new: &[StackId]) -> Vec<Effect> {
         let detail = "Start Lightbox in the folder that holds `weights`, or name that folder in LIGHTBOX_WEIGHTS.";
         s.tell(Severity::Warning, ProblemPlace::General, "No model was found, so none is run.", detail);
     }
-    if let Some(id) = xray {
-        let fitting: Vec<String> = s
-            .library
-            .stack(id)
-            .map(|open| {
-                let study = s.library.study_of(id);
-                s.models
-                    .iter()
-                    .filter(|m| !matches!(m.fit(open, study), crate::models::Fit::Unfit(_)))
-                    .map(|m| m.id.clone())
-                    .collect()
-            })
-            .unwrap_or_default();
-        for model in fitting {
-            s.run_when_open.push((id, model));
-        }
+    if let Some(open) = xray.and_then(|id| s.library.stack(id)) {
+        // One model that outlines is run; whoever wants another is one click away from it.
+        let study = s.library.study_of(open.id);
+        let outlines = |m: &&crate::models::ModelInfo| {
+            let fits = !matches!(m.fit(open, study), crate::models::Fit::Unfit(_));
+            fits && !m.added && m.card.task == lightbox_model::card::Task::Segmentation
+        };
+        let fitting = || s.models.iter().filter(outlines);
+        let model = fitting().find(|m| m.id == "cxr-lungs").or_else(|| fitting().next()).map(|m| m.id.clone());
+        let id = open.id;
+        s.run_when_open.extend(model.map(|model| (id, model)));
     }
     effects
 }
@@ -304,7 +331,7 @@ fn take_frames(s: &mut Session, stack: StackId, frames: Vec<LoadedFrame>) -> Vec
         let waiting: Vec<_> = s.run_when_open.iter().filter(|(id, _)| *id == stack).cloned().collect();
         s.run_when_open.retain(|(id, _)| *id != stack);
         for (id, model) in waiting {
-            effects.extend(super::study::run_on(s, id, 0, &model));
+            effects.extend(super::study::run_on(s, id, 0..1, &model));
         }
     }
     effects

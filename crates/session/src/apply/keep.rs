@@ -164,6 +164,8 @@ fn lay(s: &mut Session, id: StackId, geometry: &VolumeGeometry, work: StackWork)
         }
         document.add_annotation(annotation);
     }
+    let [columns, rows, frames] = geometry.dims();
+    document.take_boxes(work.boxes.into_iter().filter(|b| b.is_sound(columns, rows, frames)).collect());
     misfit.unsaved_masks = misfit.segments.len();
     document.restored += work.unsaved_masks + work.unsaved_annotations;
     document.unsaved_masks += work.unsaved_masks;
@@ -179,6 +181,7 @@ pub(super) fn report_record(study: &str, report: &ReportState) -> Option<Record>
         study: study.to_owned(),
         document,
         changes: report.unsaved,
+        signed: report.signed.clone(),
     })
 }
 

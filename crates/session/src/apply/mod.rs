@@ -1,17 +1,27 @@
 //! Commands, by area.
 
 mod annotate;
+pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod keep;
+mod knowledge;
 pub(crate) mod report;
 mod results;
 pub(crate) mod segment;
+mod sign;
 mod study;
+mod template;
 pub(crate) mod view;
 
 use crate::command::Command;
-use crate::event::Effect;
-use crate::session::Session;
+use crate::event::{Effect, JobSpec};
+use crate::export::Form;
+use crate::session::{JobKind, Session};
+
+/// A number of things with its word: `1 notice`, `3 notices`.
+fn count(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
 
 /// Carries out a command.
 pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
@@ -103,7 +113,21 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         C::Redo => segment::redo(s),
         C::SaveSeg(to) => segment::save(s, to),
         C::LoadSeg(path) => segment::load(s, path),
-        C::RunModel { slot, model } => study::run_model(s, slot, &model),
+        C::RunModel { slot, model, series } => study::run_model(s, slot, &model, series),
+        C::RemoveResult(id) => results::remove(s, id),
+        C::DecideBox { stack, id, state } => results::decide_box(s, stack, id, state),
+        C::SetScoreFrom { model, score } => {
+            let score = if score.is_finite() { score.clamp(0.0, 1.0) } else { 0.0 };
+            s.workspace.score_from.insert(model, score);
+            Vec::new()
+        }
+        C::SetLayer { slot, layer } => results::set_layer(s, slot, layer),
+        C::CompareResult(id) => results::compare(s, id),
+        C::ChooseModel(id) => {
+            s.workspace.chosen_model = Some(id);
+            Vec::new()
+        }
+        C::ListModels => vec![s.start_job(JobKind::Models, "Listing models", JobSpec::Models)],
         C::CancelJob(id) => study::cancel(s, id),
         C::CancelLatest => match s.jobs.iter().rev().find(|j| study::is_cancellable(j)).map(|j| j.id) {
             Some(id) => study::cancel(s, id),
@@ -117,7 +141,42 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
             report::insert(s, study, Command::place(section, sentence), &text)
         }
         C::RemoveSentence(id) => report::change(s, id, |d| d.remove(id).map(|_| ())),
-        C::SaveReport(to) => report::save(s, to),
+        C::SaveReport(to) => sign::export(s, Form::Text, to),
+        C::ExportReport { form, to } => sign::export(s, form, to),
+        C::Type { words, study } => check::type_words(s, study, words),
+        C::Keep { rule, message, reason } => check::keep(s, &rule, &message, &reason),
+        C::Spotlight(sentence) => check::spotlight(s, sentence, false),
+        C::GoToSentence(id) => check::spotlight(s, Some(id), true),
+        C::ShowSentenceOf { stack, thing } => check::show_sentence_of(s, stack, thing),
+        C::NextOpen => check::next_open(s),
+        C::SetTemplate(id) => template::set(s, &id),
+        C::ImportTemplate(path) => {
+            vec![s.start_job(JobKind::Import, "Reading the template", JobSpec::ImportTemplate(path))]
+        }
+        C::ExportTemplate(to) => template::export(s, to),
+        C::TakeAdvice { source, finding } => template::take_advice(s, &source, finding.as_deref()),
+        C::SetReader(name) => {
+            s.workspace.reader = name.split_whitespace().collect::<Vec<_>>().join(" ");
+            view::settings(s)
+        }
+        C::SignReport { reason } => sign::sign(s, reason),
+        C::Amend(on) => sign::amend(s, on),
+        C::ShowSheet(sheet) => {
+            s.workspace.sheet = sheet;
+            Vec::new()
+        }
+        C::SetReportPage(page) => knowledge::page(s, page),
+        C::Ask { question, audience } => knowledge::ask(s, &question, audience),
+        C::SetKnowledgeFolder(folder) => knowledge::set_folder(s, folder),
+        C::FindDrug(query) => knowledge::find_drug(s, query),
+        C::ChooseDrug(name) => knowledge::choose(s, name),
+        C::SetNumbers(numbers) => knowledge::set_numbers(s, numbers),
+        C::ImportRecalls(path) => {
+            vec![s.start_job(JobKind::Import, "Reading recall notices", JobSpec::ImportRecalls(path))]
+        }
+        C::ImportDrugRules(path) => {
+            vec![s.start_job(JobKind::Import, "Reading drug rules", JobSpec::ImportDrugRules(path))]
+        }
         C::Restore => keep::restore(s),
         C::DiscardRecovery => keep::discard_recovery(s),
         C::Dismiss(id) => {

@@ -4,11 +4,10 @@ use lightbox_report::ReportDocument;
 use lightbox_report::document::{DocumentError, Place, SentenceId, SentenceState};
 use lightbox_report::findings::State;
 
-use crate::command::SaveTo;
-use crate::event::{Effect, JobSpec};
+use crate::event::Effect;
 use crate::journal::ReportWork;
 use crate::problem::{ProblemPlace, Severity};
-use crate::session::{JobKind, Session};
+use crate::session::Session;
 
 /// Writes proposals from the header, the measurements and the masks into the report on the study in the active viewport.
 /// What the reader decided stays, unless its numbers have changed.
@@ -16,6 +15,9 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
     let Some((stack, study)) = s.active_stack().zip(s.report_study().map(str::to_owned)) else {
         return nothing_open(s);
     };
+    if locked(s, &study) {
+        return Vec::new();
+    }
     let mut findings = crate::findings::gather(s, stack);
     let first = free_sentence(s);
     let report = s.reports.entry(study.clone()).or_default();
@@ -26,7 +28,9 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
             finding.state = Some(State::Confirmed);
         }
     }
-    match lightbox_report::draft::draft(&findings, None) {
+    // A template that the reader chose keeps its order; one of the reader's own has none to give.
+    let chosen = report.document.template.clone().filter(|id| lightbox_report::template::by_name(id).is_some());
+    match lightbox_report::draft::draft(&findings, chosen.as_deref()) {
         Ok(mut draft) => {
             for sentence in draft.sections.iter_mut().flat_map(|x| &mut x.sentences) {
                 // Only a person accepts a sentence about the image; what the header says needs nobody.
@@ -39,11 +43,14 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
             report.findings = findings;
             let before = report.document.clone();
             report.document.number_from(first);
-            report.document.template.clone_from(&draft.template);
+            if report.document.template.is_none() {
+                report.document.template.clone_from(&draft.template);
+            }
             report.document.merge(&draft);
             // A draft that brings nothing new changes nothing.
             let news = report.document.sections != before.sections;
             report.unsaved += usize::from(news);
+            report.checks.stale |= news;
             if news { note(s, &study) } else { Vec::new() }
         }
         Err(e) => {
@@ -56,7 +63,13 @@ pub(super) fn draft(s: &mut Session) -> Vec<Effect> {
 /// After a change of masks or measurements: what the report says of them is compared with what they are now. A number that
 /// is no longer that of the image does not stay in the text unseen.
 pub(crate) fn recheck(s: &mut Session) -> Vec<Effect> {
-    let rests_on_findings = |r: &crate::session::ReportState| r.document.sentences().any(|x| !x.finding_ids.is_empty());
+    // What is on the image is held against the text again, whether or not a sentence came from it.
+    for report in s.reports.values_mut().filter(|r| r.document.sentences().next().is_some()) {
+        report.checks.stale = true;
+    }
+    let rests_on_findings = |r: &crate::session::ReportState| {
+        !r.is_read_only() && r.document.sentences().any(|x| !x.finding_ids.is_empty())
+    };
     let studies: Vec<String> =
         s.reports.iter().filter(|(_, r)| rests_on_findings(r)).map(|(study, _)| study.clone()).collect();
     let mut effects = Vec::new();
@@ -94,6 +107,9 @@ pub(super) fn change(
 /// Adds a sentence of the reader's; an empty report gets its sections first.
 pub(super) fn insert(s: &mut Session, study: Option<String>, place: Place, text: &str) -> Vec<Effect> {
     let Some(study) = study.or_else(|| s.report_study().map(str::to_owned)) else { return nothing_open(s) };
+    if locked(s, &study) {
+        return Vec::new();
+    }
     let first = free_sentence(s);
     let document = &mut s.reports.entry(study.clone()).or_default().document;
     if document.sections.is_empty() {
@@ -109,14 +125,29 @@ fn change_on(
     study: &str,
     change: impl FnOnce(&mut ReportDocument) -> Result<(), DocumentError>,
 ) -> Vec<Effect> {
+    if locked(s, study) {
+        return Vec::new();
+    }
     let Some(report) = s.reports.get_mut(study) else { return Vec::new() };
     match change(&mut report.document) {
         Ok(()) => {
             report.unsaved += 1;
+            report.typing = None;
+            report.checks.stale = true;
             note(s, study)
         }
         Err(e) => refuse(s, &e),
     }
+}
+
+/// Whether nothing may change a report, which is told then.
+pub(super) fn locked(s: &mut Session, study: &str) -> bool {
+    let locked = s.reports.get(study).is_some_and(crate::session::ReportState::is_read_only);
+    if locked {
+        let detail = "It is signed. Begin a correction to change it; the signed version stays.";
+        s.tell(Severity::Warning, ProblemPlace::Report, "The report stays as it is.", detail);
+    }
+    locked
 }
 
 fn refuse(s: &mut Session, e: &DocumentError) -> Vec<Effect> {
@@ -124,35 +155,16 @@ fn refuse(s: &mut Session, e: &DocumentError) -> Vec<Effect> {
     Vec::new()
 }
 
-fn nothing_open(s: &mut Session) -> Vec<Effect> {
+pub(super) fn nothing_open(s: &mut Session) -> Vec<Effect> {
     s.tell(Severity::Warning, ProblemPlace::Report, "Nothing to report on.", "Open a study first.");
     Vec::new()
 }
 
-/// Saves the confirmed sentences.
-pub(super) fn save(s: &mut Session, to: SaveTo<String>) -> Vec<Effect> {
-    let study = to.of.or_else(|| s.report_study().map(str::to_owned));
-    let report = study.as_ref().and_then(|uid| s.reports.get(uid));
-    let (mut text, changes) = report.map(|r| (r.document.to_text(), r.unsaved)).unwrap_or_default();
-    let Some(study) = study.filter(|_| !text.trim().is_empty()) else {
-        s.tell(
-            Severity::Warning,
-            ProblemPlace::Report,
-            "Nothing to save.",
-            "No sentence is confirmed yet; accept or write one.",
-        );
-        return Vec::new();
-    };
-    text = format!("{}{}\n\n{FOOT}\n", head(s, &study), text.trim_end());
-    let spec = JobSpec::SaveText { path: to.path, text, study, changes };
-    vec![s.start_job(JobKind::SaveReport, "Saving the report", spec)]
-}
-
 /// The last line of a saved report.
-const FOOT: &str = "Not for diagnostic use. Unsigned draft.";
+pub(super) const FOOT: &str = "Not for diagnostic use. Unsigned draft.";
 
 /// Whom and what a report is about, as its first lines: what the header tells of it.
-fn head(s: &Session, study: &str) -> String {
+pub(super) fn head(s: &Session, study: &str) -> String {
     let Some(study) = s.library.studies.iter().find(|x| x.uid == study) else { return String::new() };
     let p = &study.patient;
     let sex = match p.sex.as_str() {
@@ -183,15 +195,22 @@ pub(super) fn bring_back(s: &mut Session, study: &str, work: ReportWork) {
     document.merge(&report.document);
     report.document = document;
     report.unsaved += work.unsaved;
+    if work.signed.versions().len() > report.signed.versions().len() {
+        report.signed = work.signed;
+    }
+    // Words that are not those of the signed version are a correction of it.
+    let text = report.document.to_text();
+    report.amending = report.signed.current().is_some_and(|version| version.text != text);
+    report.checks.stale = true;
 }
 
 /// A number that no sentence of any report has.
-fn free_sentence(s: &Session) -> SentenceId {
+pub(super) fn free_sentence(s: &Session) -> SentenceId {
     let used = s.reports.values().flat_map(|r| r.document.sentences()).map(|x| x.id).max().unwrap_or(0);
     used.saturating_add(1)
 }
 
-fn note(s: &Session, study: &str) -> Vec<Effect> {
+pub(super) fn note(s: &Session, study: &str) -> Vec<Effect> {
     let record = s.reports.get(study).and_then(|report| super::keep::report_record(study, report));
     let opened = super::keep::opened(s);
     record.map(|record| Effect::Journal(vec![opened, record])).into_iter().collect()

@@ -346,6 +346,9 @@ fn push_records(records: &mut Vec<Record>, open: &OpenStack, document: &Document
             stack: open.key.clone(),
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
         }),
+        DocumentEdit::Boxes { .. } => {
+            records.push(Record::Boxes { stack: open.key.clone(), boxes: document.boxes.clone() });
+        }
     }
 }
 

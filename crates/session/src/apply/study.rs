@@ -1,5 +1,6 @@
 //! Opening, closing, models, jobs.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +47,7 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
     }
     for view in &mut s.workspace.views {
         if view.stack.is_some_and(|id| gone.contains(&id)) {
+            view.layer = None;
             view.stack = None;
         }
     }
@@ -71,19 +73,25 @@ pub(super) fn cancel(s: &mut Session, id: JobId) -> Vec<Effect> {
     }
 }
 
-/// Runs a model on the frame that a viewport shows.
-pub(super) fn run_model(s: &mut Session, slot: Option<usize>, model: &str) -> Vec<Effect> {
+/// Runs a model on the frame that a viewport shows, or on all frames of its stack.
+pub(super) fn run_model(s: &mut Session, slot: Option<usize>, model: &str, series: bool) -> Vec<Effect> {
     let Some((_, view, open)) = super::view::view_of(s, slot) else {
         s.tell(Severity::Warning, ProblemPlace::Ai, "Nothing to run on.", "Open an image first.");
         return Vec::new();
     };
     let (stack, plane, index) = (open.id, view.plane, view.index);
-    let frame_index = open.plane_stack(plane).stored_slice(index).unwrap_or(0);
-    run_on(s, stack, frame_index, model)
+    let Some(frame_index) = open.plane_stack(plane).stored_slice(index).or(series.then_some(0)) else {
+        let detail = "It reads images as they were acquired; this plane lies across them. Show the acquired planes, or run it \
+                      on the series.";
+        s.tell(Severity::Warning, ProblemPlace::Ai, "The model does not run on this plane.", detail);
+        return Vec::new();
+    };
+    let frames = if series { 0..open.frames() } else { frame_index..frame_index + 1 };
+    run_on(s, stack, frames, model)
 }
 
-/// Runs a model on a frame of a stack.
-pub(super) fn run_on(s: &mut Session, stack: StackId, frame_index: usize, model: &str) -> Vec<Effect> {
+/// Runs a model on frames of a stack; one that takes volumes reads all of them.
+pub(super) fn run_on(s: &mut Session, stack: StackId, frames: Range<usize>, model: &str) -> Vec<Effect> {
     if s.infer_job(stack, model).is_some() {
         return Vec::new();
     }
@@ -104,8 +112,10 @@ pub(super) fn run_on(s: &mut Session, stack: StackId, frame_index: usize, model:
     }
     let spec = InferSpec {
         stack,
-        frame_index,
-        frame: open.frame(frame_index).cloned(),
+        frame_index: frames.start,
+        count: frames.len(),
+        // Shared, not copied.
+        frames: open.volume.slices().to_vec(),
         info: Arc::clone(&open.info),
         geometry: open.geometry().clone(),
         left_is_patient_right: open.left_is_patient_right(lightbox_core::Plane::Native),

@@ -40,7 +40,7 @@ pub(super) fn show(s: &mut Session, slot: Option<usize>, stack: StackId, plane: 
     let known = s.workspace.views.iter().find(|v| v.stack == Some(stack));
     let (window, inverted) = known.map_or((None, false), |v| (v.window, v.inverted));
     s.workspace.views[slot] =
-        ViewState { stack: Some(stack), plane, index, window, inverted, zoom: 1.0, pan_mm: [0.0, 0.0] };
+        ViewState { stack: Some(stack), plane, index, window, inverted, zoom: 1.0, pan_mm: [0.0, 0.0], layer: None };
     s.workspace.active = slot;
     load(s, slot)
 }

@@ -14,6 +14,7 @@ fn places(dir: &std::path::Path) -> Places {
         settings: dir.join("settings.json"),
         weights: Vec::new(),
         models: None,
+        kept: dir.join("kept"),
     }
 }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use lightbox_core::{BitPlane, Mask, Segment, SegmentId};
 use lightbox_report::ReportDocument;
+use lightbox_report::sign::Signed;
 
 use super::{AnnotationRecord, Record, SegmentRecord};
+use crate::boxes::BoxMark;
 use crate::document::Document;
 use crate::ids::StackKey;
 
@@ -17,6 +19,8 @@ pub struct StackWork {
     pub segments: Vec<(Segment, bool)>,
     /// Measurements.
     pub annotations: Vec<AnnotationRecord>,
+    /// Boxes.
+    pub boxes: Vec<BoxMark>,
     /// Gestures on masks since they were last saved.
     pub unsaved_masks: usize,
     /// Gestures on measurements.
@@ -30,6 +34,8 @@ pub struct ReportWork {
     pub document: ReportDocument,
     /// Changes since the last save.
     pub unsaved: usize,
+    /// Its signed versions.
+    pub signed: Signed,
 }
 
 /// The work of an earlier session.
@@ -86,8 +92,9 @@ impl Recovery {
                 Record::Annotations { stack, annotations } => {
                     out.stacks.entry(stack).or_default().annotations = annotations;
                 }
-                Record::Report { study, document, changes } => {
-                    out.reports.insert(study, ReportWork { document: *document, unsaved: changes });
+                Record::Boxes { stack, boxes } => out.stacks.entry(stack).or_default().boxes = boxes,
+                Record::Report { study, document, changes, signed } => {
+                    out.reports.insert(study, ReportWork { document: *document, unsaved: changes, signed });
                 }
                 Record::Unsaved { stack, gestures, annotations } => {
                     let work = out.stacks.entry(stack).or_default();
@@ -115,6 +122,7 @@ impl Recovery {
             study: study.clone(),
             document: Box::new(report.document.clone()),
             changes: report.unsaved,
+            signed: report.signed.clone(),
         }));
         if !out.is_empty() {
             out.insert(0, Record::Opened { paths: self.paths.clone(), about: self.about.clone() });
@@ -129,6 +137,7 @@ impl StackWork {
         Self {
             segments: document.segments.iter().map(|s| (s.clone(), document.proposed.contains(&s.id))).collect(),
             annotations: document.annotations.iter().map(AnnotationRecord::of).collect(),
+            boxes: document.boxes.clone(),
             unsaved_masks: document.unsaved_masks,
             unsaved_annotations: document.unsaved_annotations,
         }
@@ -142,6 +151,9 @@ impl StackWork {
         }
         if !self.annotations.is_empty() {
             out.push(Record::Annotations { stack: key.clone(), annotations: self.annotations.clone() });
+        }
+        if !self.boxes.is_empty() {
+            out.push(Record::Boxes { stack: key.clone(), boxes: self.boxes.clone() });
         }
         let (gestures, annotations) = (self.unsaved_masks, self.unsaved_annotations);
         out.push(Record::Unsaved { stack: key.clone(), gestures, annotations });
@@ -216,7 +228,12 @@ mod tests {
     fn what_is_left_replays_to_the_same_work() {
         let mut all = records();
         let document = ReportDocument::with_sections(["Findings"]);
-        all.push(Record::Report { study: "1.2".into(), document: Box::new(document), changes: 3 });
+        all.push(Record::Report {
+            study: "1.2".into(),
+            document: Box::new(document),
+            changes: 3,
+            signed: Signed::default(),
+        });
         let whole = Recovery::replay(all);
         assert_eq!(whole.gestures, 5);
         assert_eq!(Recovery::replay(whole.left()), whole);

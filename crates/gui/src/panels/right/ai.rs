@@ -1,8 +1,11 @@
 //! The AI tab: which models fit the image, how far they are, what they found, what their cards say.
 
+mod result;
+
 use egui::{Id, Rect, Sense, Ui, UiBuilder, vec2};
 use lightbox_core::Segment;
 use lightbox_core::label::MaskOrigin;
+use lightbox_session::card::Task;
 use lightbox_session::models::{Fit, ModelInfo};
 use lightbox_session::problem::ProblemPlace;
 use lightbox_session::{Command, Document, OpenStack};
@@ -31,7 +34,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     body(ui, |ui| {
         part(ui, |ui| models(ui, cx, out, open));
         part(ui, |ui| elsewhere(ui, cx, out, open));
-        if let Some(model) = chosen(ui, cx, open) {
+        if let Some(model) = chosen(cx, open) {
             between(ui);
             part(ui, |ui| about(ui, cx, out, open, model));
         }
@@ -47,22 +50,14 @@ fn fit(cx: &Cx<'_>, open: &OpenStack, model: &ModelInfo) -> Fit {
     model.fit(open, cx.session.library.study_of(open.id))
 }
 
-/// Where the id of the model lies whose section is open.
-fn chosen_id() -> Id {
-    Id::unique("chosen model")
-}
-
 /// The model whose section is open: the one that was clicked, else the one that ran last, else the first that can run.
-fn chosen<'a>(ui: &Ui, cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
-    let clicked = ui.data(|data| data.get_temp::<String>(chosen_id()));
-    let ran = cx.session.results.iter().rev().find(|r| r.stack == open.id).map(|r| r.model.clone());
-    let by_id =
-        |id: &String| cx.session.models.iter().find(|m| m.id == *id && !matches!(fit(cx, open, m), Fit::Unfit(_)));
-    clicked
-        .as_ref()
-        .and_then(by_id)
-        .or_else(|| ran.as_ref().and_then(by_id))
-        .or_else(|| cx.session.models.iter().find(|m| !matches!(fit(cx, open, m), Fit::Unfit(_))))
+fn chosen<'a>(cx: &Cx<'a>, open: &OpenStack) -> Option<&'a ModelInfo> {
+    let s = cx.session;
+    let ran = s.results.iter().rev().find(|r| r.stack == open.id).map(|r| &r.model);
+    let by_id = |id: &String| s.models.iter().find(|m| m.id == *id && !matches!(fit(cx, open, m), Fit::Unfit(_)));
+    let clicked = s.workspace.chosen_model.as_ref().and_then(by_id);
+    let first = || s.models.iter().find(|m| !matches!(fit(cx, open, m), Fit::Unfit(_)));
+    clicked.or_else(|| ran.and_then(by_id)).or_else(first)
 }
 
 /// Proposals that wait on other series: the count on the tab is of all.
@@ -103,18 +98,22 @@ fn models(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
         if not == 1 { "does not" } else { "do not" }
     );
     section(ui, "Models for this image", |ui| {
+        let line = "Looks again for shipped models and for those added with `lightbox models add`.";
+        if ui.add(IconButton::new(icons::ARROWS_CLOCKWISE, "List models anew").in_row().line(line)).clicked() {
+            out.command(Command::ListModels);
+        }
         words(ui, &counts, NOTE, Weight::Regular, cx.tokens.t3);
     });
     if all.is_empty() {
         paragraph(
             ui,
-            "No model is at hand. Weights lie in the folder weights, each with its card.",
+            "No model is at hand. Weights lie in the folder weights, each with its card; `lightbox models add` adds others.",
             TABLE,
             cx.tokens.t3,
         );
         return;
     }
-    let open_now = chosen(ui, cx, open).map(|m| m.id.clone());
+    let open_now = chosen(cx, open).map(|m| m.id.clone());
     for (model, fit) in all.iter().filter(|(_, fit)| !matches!(fit, Fit::Unfit(_))) {
         let outside = matches!(fit, Fit::Outside(_));
         ui.push_id(&model.id, |ui| model_row(ui, cx, out, open, model, outside, open_now.as_ref() == Some(&model.id)));
@@ -144,7 +143,7 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
         egui::WidgetInfo::selected(egui::Role::ListItem, true, on, name.trim_end_matches(", "))
     });
     if row.clicked() {
-        ui.data_mut(|data| data.insert_temp(chosen_id(), model.id.clone()));
+        out.command(Command::ChooseModel(model.id.clone()));
     }
 
     let lines = Rect::from_min_max(rect.min + vec2(0.0, 4.0), rect.max - vec2(0.0, 4.0));
@@ -171,10 +170,14 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
             if outside {
                 outside_mark(ui, t);
             }
+            if model.added {
+                added_mark(ui, t);
+            }
         },
     );
     let headline = model.headline();
-    let second = if headline.is_empty() { model.id.clone() } else { format!("{} · {headline}", model.id) };
+    let told = if headline.is_empty() { task(model).to_owned() } else { headline };
+    let second = format!("{} · {told}", model.id);
     words(&mut ui, &second, NOTE, Weight::Regular, t.t3);
     if let Some(job) = job {
         ui.add_space(4.0);
@@ -191,20 +194,40 @@ fn outside_mark(ui: &mut Ui, t: &crate::theme::Tokens) {
     mark.on_hover_text("Outside its card");
 }
 
+/// The person beside a model that did not come with the program.
+fn added_mark(ui: &mut Ui, t: &crate::theme::Tokens) {
+    let (place, mark) = ui.allocate_exact_size(vec2(size::ICON[1], 20.0), Sense::hover());
+    crate::widgets::paint_icon(ui.painter(), icons::USER, place.center(), size::ICON[2], t.t3);
+    mark.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Added by the user"));
+    mark.on_hover_text("Added by the user; its figures are not ours.");
+}
+
+/// What a model gives, in a word or two.
+fn task(model: &ModelInfo) -> &'static str {
+    match model.card.task {
+        Task::Segmentation => "masks",
+        Task::Classification => "probabilities",
+        Task::Detection => "boxes",
+        Task::Reconstruction => "an image",
+        _ => "a result",
+    }
+}
+
 /// The segments that a model made, as they are now.
 fn made_by<'a>(document: Option<&'a Document>, model: &str) -> Vec<&'a Segment> {
     let ours = |s: &&Segment| matches!(&s.origin, MaskOrigin::Model { model: m, .. } if m == model);
     document.map(|d| d.segments.iter().filter(ours).collect()).unwrap_or_default()
 }
 
-/// From right to left: the eye, the time that the last run took, or the button that runs it.
+/// From right to left: the eye, the time that the last run took, or the buttons that run it.
 fn actions(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo) {
     let made = made_by(cx.session.document(open.id), &model.id);
     let shown = open.plane_stack(cx.session.workspace.active_view().plane);
     let frame = shown.stored_slice(cx.session.workspace.active_view().index);
     // Each frame keeps its result; that of the frame on the screen is what counts here.
     let results = || cx.session.results.iter().rev().filter(|r| r.stack == open.id && r.model == model.id);
-    let result = results().find(|r| Some(r.frame) == frame).or_else(|| results().next());
+    let here = results().find(|r| frame.is_some_and(|k| r.covers(k)));
+    let result = here.or_else(|| results().next());
     ui.spacing_mut().item_spacing.x = 4.0;
     let mut rerun = None;
     if let Some(result) = result {
@@ -217,24 +240,36 @@ fn actions(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mo
                 }
             }
         }
-        if made.is_empty() || frame.is_some_and(|k| k != result.frame) {
+        let gone = made.is_empty() && !result.masks.is_empty() && result.boxes.is_empty();
+        let nothing = [result.classes.len(), result.boxes.len(), result.images.len()] == [0; 3] && made.is_empty();
+        if gone || nothing || here.is_none() {
             rerun = Some("Run again");
-        }
-        let seconds = result.timings_ms.iter().map(|(_, ms)| ms).sum::<f64>() / 1000.0;
-        let text = if seconds < 0.05 { "< 0.1 s".to_owned() } else { format!("{seconds:.1} s") };
-        if rerun.is_none() {
+        } else {
+            let seconds = result.seconds();
+            let text = if seconds < 0.05 { "< 0.1 s".to_owned() } else { format!("{seconds:.1} s") };
             ui.add(Chip::new(&text).icon(icons::CHECK).tone(Tone::Ok));
         }
     } else {
         rerun = Some("Run");
     }
-    if let Some(label) = rerun {
-        let loading = open.frame(frame.unwrap_or(0)).is_none();
-        // A model reads the frame itself when it is not loaded yet, so this is only said, not forbidden.
-        let line = if loading { "The image is read first." } else { "Runs in the background; Esc stops it." };
-        if ui.add(Button::new(label).icon(icons::PLAY).in_row().line(line)).clicked() {
-            out.command(Command::RunModel { slot: None, model: model.id.clone() });
+    let Some(label) = rerun else { return };
+    let run = |series: bool| Command::RunModel { slot: None, model: model.id.clone(), series };
+    if open.frames() > 1 && !model.takes_volumes() {
+        let name = format!("Run {} on the series", model.card.name);
+        let line = "On each of its images, one after the other; Esc stops it.";
+        if ui.add(IconButton::new(icons::STACK, &name).in_row().line(line)).clicked() {
+            out.command(run(true));
         }
+    }
+    let loading = open.frame(frame.unwrap_or(0)).is_none();
+    // A model reads the frame itself when it is not loaded yet, so this is only said, not forbidden.
+    let line = match (model.takes_volumes(), loading) {
+        (true, _) => "Reads the series as a whole; Esc stops it.",
+        (false, true) => "The image is read first.",
+        (false, false) => "Runs in the background; Esc stops it.",
+    };
+    if ui.add(Button::new(label).icon(icons::PLAY).in_row().line(line)).clicked() {
+        out.command(run(model.takes_volumes()));
     }
 }
 
@@ -258,13 +293,26 @@ fn about(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mode
         model_card::show(ui, cx, &model.card);
         ui.add_space(8.0);
     }
-    findings(ui, cx, out, open, model);
+    let origin = if model.added { "Added by the user" } else { "Shipped with Lightbox" };
+    words(ui, &format!("{origin} · {}", model.card.licence), NOTE, Weight::Regular, cx.tokens.t3);
+    ui.add_space(4.0);
+    let frame = {
+        let view = cx.session.workspace.active_view();
+        open.plane_stack(view.plane).stored_slice(view.index)
+    };
+    let shown = result::show(ui, cx, out, open, model, frame);
+    masks(ui, cx, out, open, model, shown);
+    result::foot(ui, cx, out, open, model);
 }
 
-fn findings(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo) {
+/// The masks of a model; `others` when something else of its result is shown already.
+fn masks(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo, others: bool) {
     let document = cx.session.document(open.id);
     let made = made_by(document, &model.id);
     let (Some(document), false) = (document, made.is_empty()) else {
+        if others {
+            return;
+        }
         let ran = cx.session.results.iter().any(|r| r.stack == open.id && r.model == model.id);
         let running = cx.session.infer_job(open.id, &model.id).is_some();
         let text = match (running, ran) {

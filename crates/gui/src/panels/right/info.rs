@@ -100,6 +100,16 @@ fn table(ui: &mut Ui, cx: &Cx<'_>, lines: &Lines) {
         let label = wrapped_text(ui, &names, size::LINE[TABLE], NAMES_PT - 8.0);
         ui.painter().galley(rect.min + egui::vec2(0.0, 2.0), label, t.t3);
         ui.painter().galley(rect.min + egui::vec2(NAMES_PT, 2.0), galley, ink);
+        if cx.ui.tag.as_deref() == Some(*name) {
+            // What a check pointed at.
+            ui.painter().rect_stroke(
+                rect.expand2(egui::vec2(4.0, 0.0)),
+                size::RADIUS,
+                egui::Stroke::new(1.0, t.acc),
+                egui::StrokeKind::Outside,
+            );
+            ui.scroll_to_rect(rect, None);
+        }
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, format!("{name}: {value}")));
     }
 }

@@ -2,6 +2,7 @@
 
 use egui::Ui;
 use lightbox_session::annotation::{Annotation, AnnotationKind};
+use lightbox_session::ground::{self, Thing};
 use lightbox_session::workspace::Tool;
 use lightbox_session::{Command, OpenStack};
 
@@ -75,10 +76,19 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, annotation: &A
     let second: Vec<String> = [place, detail, title].into_iter().filter(|text| !text.is_empty()).collect();
     let second = second.join(" · ");
     let chosen = cx.ui.selected == Some((open.id, annotation.id));
+    let thing = Thing::Annotation(annotation.id);
+    let said = ground::sentence_of(cx.session, open.id, thing).is_some();
     let row = Row::new(&number).subtitle(&second).icon(icon(annotation.kind)).selected(chosen).show_with(ui, |ui| {
         let name = format!("Delete {number}");
         if ui.add(IconButton::new(icons::TRASH, &name).compact()).clicked() {
             out.command(Command::DeleteAnnotation { stack: open.id, id: annotation.id });
+        }
+        if said
+            && ui
+                .add(IconButton::new(icons::FILE_TEXT, &format!("Show the sentence about {number}")).compact())
+                .clicked()
+        {
+            out.command(Command::ShowSentenceOf { stack: open.id, thing });
         }
     });
     if row.clicked() {

@@ -41,7 +41,7 @@ pub(super) fn run(places: Places, rows: &mut Vec<Row>) -> Result<(), String> {
         let running = app.session().is_busy();
         if !running {
             runs += 1;
-            app.send(Command::RunModel { slot: Some(3), model: model.clone() });
+            app.send(Command::RunModel { slot: Some(3), model: model.clone(), series: false });
         }
         let n = cpu.len();
         let width = 1000.0 + (n % 500) as f64;

@@ -10,7 +10,13 @@ use crate::output;
 /// Rounds of a case: the others take turns with ours in each.
 const ROUNDS: usize = 5;
 
-pub(super) fn run(cases: Vec<bench::Case>) -> Result<Vec<Row>, String> {
+pub(super) fn run(mut cases: Vec<bench::Case>, only: Option<&str>) -> Result<Vec<Row>, String> {
+    if let Some(text) = only {
+        cases.retain(|c| c.name.contains(text));
+        if cases.is_empty() {
+            return Err(format!("No case's name contains '{text}'."));
+        }
+    }
     let threads = pool::threads();
     output::note(&format!("Instruction set: {} (LIGHTBOX_ISA lowers it); {threads} threads.", isa::current()));
     let python = std::env::var_os("LIGHTBOX_PYTHON").filter(|p| !p.is_empty());

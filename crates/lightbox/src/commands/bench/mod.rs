@@ -57,17 +57,17 @@ impl Row {
     }
 }
 
-pub(super) fn run(what: &str, json: bool) -> Result<(), String> {
+pub(super) fn run(what: &str, only: Option<&str>, json: bool) -> Result<(), String> {
     let rows = match what {
         "view" => view::run()?,
         "dicom" => dicom::run()?,
-        "kernels" => layers::run(lightbox_kernels::bench::kernels())?,
+        "kernels" => layers::run(lightbox_kernels::bench::kernels(), only)?,
         "nets" => {
             let mut cases = lightbox_kernels::bench::nets();
             cases.extend(lightbox_model::bench::nets());
-            layers::run(cases)?
+            layers::run(cases, only)?
         }
-        "train" => layers::run(lightbox_kernels::bench::training())?,
+        "train" => layers::run(lightbox_kernels::bench::training(), only)?,
         _ => {
             let there = "`view`, `dicom`, `kernels`, `nets` and `train` are";
             return Err(format!("`lightbox bench {what}` is not built yet; {there}"));

@@ -37,6 +37,7 @@ fn places(dir: &Path) -> Places {
         journal: dir.join("journal"),
         demo: dir.join("demo"),
         settings: dir.join("settings.json"),
+        kept: dir.join("kept"),
         ..Places::default()
     }
 }
@@ -182,7 +183,7 @@ fn model(dir: &Path, rows: &mut Vec<Row>) -> Result<(), String> {
     jobs.apply(&mut session, Command::Activate(3));
     let mut ends = Vec::new();
     for n in 0..40u64 {
-        jobs.apply(&mut session, Command::RunModel { slot: Some(3), model: result.model.clone() });
+        jobs.apply(&mut session, Command::RunModel { slot: Some(3), model: result.model.clone(), series: false });
         let Some(job) = session.jobs.last().map(|j| j.id) else { break };
         std::thread::sleep(Duration::from_millis(n * 2));
         let begin = Instant::now();

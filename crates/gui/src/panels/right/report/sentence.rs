@@ -1,30 +1,27 @@
 //! One sentence of the report: a field, and under it what the sentence rests on. A field holds no widgets, so the chips
 //! stand in a row below.
 
-use std::sync::Arc;
-
-use egui::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Align, Align2, Frame, Galley, Id, Key, Layout, Rect, Response, Sense, TextBuffer, TextEdit, Ui, vec2};
-use lightbox_session::Command;
-use lightbox_session::report::{ChipKind, Sentence, SentenceState};
-
+use egui::{Align, Id, Key, Layout, Rect, Response, Sense, Ui, vec2};
 use lightbox_core::Segment;
 use lightbox_core::label::MaskOrigin;
-use lightbox_session::StackId;
+use lightbox_session::checks::Anchor;
 use lightbox_session::models::Fit;
+use lightbox_session::report::{ChipKind, Sentence, SentenceState};
+use lightbox_session::{Command, ReportState, StackId};
 
+use super::{field, objection};
 use crate::cx::{Cx, Out};
 use crate::fonts::{Weight, font};
 use crate::icons::{self, Icon};
 use crate::panels::parts::{NOTE, inside, paragraph};
-use crate::theme::{Tokens, size};
-use crate::widgets::{Button, Chip, IconButton, Tone, line_text, paint_text};
+use crate::theme::size;
+use crate::widgets::{Button, Chip, IconButton, Tone, line_text};
 
 /// Room that ✓ ✎ × take at the right end of the chips.
 const ACTIONS_PT: f32 = 3.0 * 24.0 + 2.0 * 4.0;
 
-/// A sentence of the report.
-pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence) {
+/// A sentence of the report; `picked` while the thing that it is about is picked on an image.
+pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState, sentence: &Sentence, picked: bool) {
     let t = cx.tokens;
     let rejected = sentence.state == SentenceState::Rejected;
     let ground = ui.painter().add(egui::Shape::Noop);
@@ -34,7 +31,13 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence)
     let key = id.with("draft");
     let mut text = ui.data(|data| data.get_temp::<String>(key)).unwrap_or_else(|| sentence.text.clone());
     let ink = if rejected { t.t3 } else { t.t1 };
-    let field = field(ui, id, &mut text, ink, "", &format!("Sentence: {}", sentence.text));
+    let anchor = Anchor::Sentence(sentence.id);
+    let marks = field::marks(report, anchor, &text);
+    let name = format!("Sentence: {}", sentence.text);
+    let field = field::show(ui, id, &mut text, ink, "", &name, &marks);
+    if field.has_focus() && !field.lost_focus() {
+        pause(ui, out, report, anchor, &field, &text, None);
+    }
     commit(ui, out, sentence, &field, key, text);
     ui.add_space(2.0);
     if let Some(before) = &sentence.replaces {
@@ -47,18 +50,105 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence)
         ui.add_space(2.0);
     }
     chips(ui, cx, out, sentence, id);
+    let mut objections = objection::at(report, anchor).peekable();
+    if objections.peek().is_some() {
+        ui.add_space(4.0);
+    }
+    for objection in objections {
+        objection::show(ui, cx, out, report, objection);
+    }
     ui.add_space(4.0);
     let over = Rect::from_min_max(
         egui::pos2(ui.max_rect().left() - 8.0, top),
         egui::pos2(ui.max_rect().right() + 8.0, ui.cursor().top()),
     );
-    if field.has_focus() {
+    let pointed = cx.session.spotlight == Some(sentence.id) || picked;
+    if pointed {
+        ui.painter().set(ground, egui::Shape::rect_filled(over, size::RADIUS, t.accbg));
+        come_into_sight(ui, sentence.id, over);
+    } else if field.has_focus() {
         ui.painter().set(ground, egui::Shape::rect_filled(over, size::RADIUS, t.bg2));
+    }
+    point(ui, cx, out, sentence, over);
+}
+
+/// A sentence that was just picked elsewhere is scrolled to, once.
+fn come_into_sight(ui: &Ui, sentence: u64, rect: Rect) {
+    let id = Id::unique("sentence last scrolled to");
+    let last = ui.data(|data| data.get_temp::<u64>(id));
+    if last != Some(sentence) {
+        ui.data_mut(|data| data.insert_temp(id, sentence));
+        if !ui.clip_rect().contains_rect(rect) {
+            ui.scroll_to_rect(rect, None);
+        }
     }
 }
 
-fn field_id(sentence: u64) -> Id {
+/// How long the pointer rests on a sentence before the viewports follow, in seconds: not while it only passes.
+const DWELL_S: f32 = 0.12;
+
+/// The pointer on a sentence marks its pixels and brings the viewports there.
+fn point(ui: &Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence, over: Rect) {
+    if sentence.finding_ids.is_empty() || cx.session.spotlight == Some(sentence.id) {
+        return;
+    }
+    let (at, down, still) =
+        ui.input(|i| (i.pointer.hover_pos(), i.pointer.any_down(), i.pointer.time_since_last_movement()));
+    if down || !at.is_some_and(|p| over.contains(p) && ui.clip_rect().contains(p)) {
+        return;
+    }
+    if still < DWELL_S {
+        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f32(DWELL_S));
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(by_pointer(), true));
+    out.command(Command::Spotlight(Some(sentence.id)));
+}
+
+/// Where it is kept that the pointer, not a key or a click, chose the sentence.
+fn by_pointer() -> Id {
+    Id::unique("spotlight by the pointer")
+}
+
+/// Off the report, the pointer points at nothing.
+pub(super) fn leave(ui: &Ui, cx: &Cx<'_>, out: &mut Out, over: bool) {
+    if over || cx.session.spotlight.is_none() {
+        return;
+    }
+    if ui.data_mut(|data| data.remove_temp::<bool>(by_pointer())).unwrap_or(false) {
+        out.command(Command::Spotlight(None));
+    }
+}
+
+pub(super) fn field_id(sentence: u64) -> Id {
     Id::unique(("sentence", sentence))
+}
+
+/// Leaves out what is being typed into a sentence: other words have come in its place.
+pub(super) fn forget(ui: &Ui, sentence: u64) {
+    ui.data_mut(|data| data.remove_temp::<String>(field_id(sentence).with("draft")));
+}
+
+/// How long the hand rests before the checks read what it has typed, in seconds.
+const PAUSE_S: f64 = 0.3;
+
+/// After a pause in typing the words as they stand are checked; they are not taken yet.
+fn pause(ui: &Ui, out: &mut Out, report: &ReportState, at: Anchor, field: &Response, text: &str, study: Option<&str>) {
+    let key = field.id.with("typed at");
+    let now = ui.input(|i| i.time);
+    if field.changed() {
+        ui.data_mut(|data| data.insert_temp(key, now));
+    }
+    let Some(typed) = ui.data(|data| data.get_temp::<f64>(key)) else { return };
+    let rest = PAUSE_S - (now - typed);
+    if rest > 0.0 {
+        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(rest));
+        return;
+    }
+    ui.data_mut(|data| data.remove_temp::<f64>(key));
+    if report.typing.as_ref().is_none_or(|t| t.at != at || t.text != text) {
+        out.command(Command::Type { words: Some((at, text.to_owned())), study: study.map(str::to_owned) });
+    }
 }
 
 /// The words of the reader go into the report when the field is left; Escape leaves them as they were.
@@ -72,6 +162,9 @@ fn commit(ui: &mut Ui, out: &mut Out, sentence: &Sentence, field: &Response, key
             ui.data_mut(|data| data.insert_temp(key, text));
         }
         return;
+    }
+    if field.lost_focus() {
+        out.command(Command::Type { words: None, study: None });
     }
     if ui.data_mut(|data| data.remove_temp::<String>(key)).is_none() && text == sentence.text {
         return;
@@ -97,51 +190,26 @@ pub(super) fn new_line(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, section: usize, 
     let study = cx.session.report_study().map(str::to_owned);
     let id = Id::unique(("new sentence", &study, section));
     let mut text = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_default();
-    let field = field(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &format!("New sentence, {title}"));
+    let (report, anchor) = (cx.session.report(), Anchor::NewLine(section));
+    let marks = field::marks(report, anchor, &text);
+    let name = format!("New sentence, {title}");
+    let field = field::show(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &name, &marks);
+    if field.has_focus() && !field.lost_focus() {
+        pause(ui, out, report, anchor, &field, &text, study.as_deref());
+    }
     let entered = field.has_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let left = field.lost_focus() && !ui.input(|i| i.key_pressed(Key::Escape));
     if (entered || left) && !text.trim().is_empty() {
         out.command(Command::InsertSentence { section, sentence: at, text: text.trim().to_owned(), study });
         text.clear();
+    } else if field.lost_focus() && report.typing.as_ref().is_some_and(|t| t.at == anchor) {
+        out.command(Command::Type { words: None, study });
+    }
+    for objection in objection::at(report, anchor) {
+        objection::show(ui, cx, out, report, objection);
     }
     ui.data_mut(|data| data.insert_temp(id, text));
     ui.add_space(4.0);
-}
-
-/// A field without an edge whose lines are 20 high, as those of the text around it. Enter does not break the line: a
-/// sentence is one.
-fn field(ui: &mut Ui, id: Id, text: &mut String, ink: egui::Color32, hint: &str, name: &str) -> Response {
-    let t: &Tokens = crate::theme::tokens(ui);
-    let mut layouter = |ui: &Ui, buffer: &dyn TextBuffer, wrap_pt: f32| -> Arc<Galley> {
-        let format = TextFormat {
-            line_height: Some(size::LINE[2]),
-            valign: Align::Center,
-            ..TextFormat::simple(font(size::TEXT[2], Weight::Regular), ink)
-        };
-        let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(wrap_pt), ..LayoutJob::default() };
-        job.append(buffer.as_str(), 0.0, format);
-        ui.painter().layout_job(job)
-    };
-    let blank = text.is_empty();
-    // A field is as high as its lines here, not as a control; the words of the report stand as in a text.
-    let control = std::mem::replace(&mut ui.spacing_mut().interact_size.y, size::LINE[2]);
-    let response = ui.add(
-        TextEdit::multiline(text)
-            .id(id)
-            .frame(Frame::new())
-            .desired_rows(1)
-            .desired_width(f32::INFINITY)
-            .min_size(vec2(0.0, size::LINE[2]))
-            .return_key(None)
-            .layouter(&mut layouter),
-    );
-    ui.spacing_mut().interact_size.y = control;
-    if blank && !hint.is_empty() {
-        let words = line_text(ui, hint, font(size::TEXT[2], Weight::Regular), t.t3, response.rect.width());
-        paint_text(ui.painter(), words, response.rect, Align2::LEFT_CENTER);
-    }
-    ui.ctx().accesskit_node_builder(id, |node| node.set_label(name));
-    response
 }
 
 /// What the sentence rests on, what the reader did with it, and what can be done.
@@ -185,7 +253,14 @@ fn chips(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, sentence: &Sentence, field: Id
             } else if sentence.state == SentenceState::Rejected {
                 chip = chip.tone(Tone::Plain);
             }
-            line.add(chip);
+            // What has pixels is shown by a click.
+            let grounded = !sentence.finding_ids.is_empty() && *icon != icons::USER && *icon != icons::X;
+            if grounded {
+                chip = chip.clickable().line("Shows it on the image.");
+            }
+            if line.add(chip).clicked() {
+                out.command(Command::GoToSentence(sentence.id));
+            }
         }
         if n + 1 < rows.len() {
             ui.add_space(4.0);

@@ -29,9 +29,33 @@ pub fn temperature(said: &[(&[f32], usize)]) -> f64 {
     if said.is_empty() {
         return 1.0;
     }
+    least(loss)
+}
+
+/// The same for single probabilities whose truth is a share: the least mean cross-entropy of `sigmoid(logit / T)`.
+///
+/// Pairs of logit and share (0 to 1).
+#[must_use]
+pub fn temperature_of_shares(said: &[(f32, f32)]) -> f64 {
+    if said.is_empty() {
+        return 1.0;
+    }
+    least(|log_t| {
+        let t = log_t.exp();
+        said.iter()
+            .map(|(z, share)| {
+                let z = f64::from(*z) / t;
+                z.max(0.0) - z * f64::from(*share) + (-z.abs()).exp().ln_1p()
+            })
+            .sum()
+    })
+}
+
+/// The temperature between 0.05 and 20 whose logarithm makes a loss least, by golden section.
+fn least(loss: impl Fn(f64) -> f64) -> f64 {
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let (mut a, mut b) = (0.05f64.ln(), 20f64.ln());
-    for _ in 0..60 {
+    for _ in 0..40 {
         let (c, d) = (b - golden * (b - a), a + golden * (b - a));
         if loss(c) < loss(d) { b = d } else { a = c }
     }
@@ -258,11 +282,21 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_met_by_the_right_temperature() {
+        let logits: Vec<f32> = (0..200).map(|i| i as f32 / 20.0 - 5.0).collect();
+        let said: Vec<(f32, f32)> = logits.iter().map(|z| (2.5 * z, 1.0 / (1.0 + (-z).exp()))).collect();
+        assert!((temperature_of_shares(&said) - 2.5).abs() < 0.01);
+    }
+
+    #[test]
     fn the_gate_tells_another_kind() {
         let row =
             |shift: f32, i: usize| -> Vec<f32> { (0..8).map(|k| ((i * 7 + k * 3) % 11) as f32 + shift).collect() };
-        let gate = FeatureGate::fit(&(0..50).map(|i| (row(0.0, i), 0)).collect::<Vec<_>>());
-        assert!(gate.distance(&row(0.0, 99)) < 2.0);
+        // Two classes, 60 apart.
+        let rows: Vec<(Vec<f32>, usize)> = (0..50).map(|i| (row(60.0 * (i % 2) as f32, i), i % 2)).collect();
+        let gate = FeatureGate::fit(&rows);
+        assert!(gate.distance(&row(0.0, 99)) < 2.0 && gate.distance(&row(60.0, 99)) < 2.0);
+        // Between them is none of them.
         assert!(gate.distance(&row(30.0, 99)) > 5.0);
         let back = FeatureGate::of_tensors(&gate.tensors().unwrap()).unwrap().unwrap();
         assert_eq!(back, gate);

@@ -188,6 +188,29 @@ pub(crate) fn at_thresholds(
     Ok(sums.into_iter().map(|s| s / f64::max(cases, 1.0)).collect())
 }
 
+/// Logit and share of the readers of each pixel near a click, of a model with temperature 1.
+pub(crate) fn logits_and_shares(
+    model: &Model,
+    set: &dyn Set,
+    which: &[usize],
+    cx: &RunCx<'_>,
+) -> Result<Vec<(f32, f32)>> {
+    let mut all = Vec::new();
+    each(set, which, cx, |_, _, case| {
+        let (truth, Truth::Share { marks, readers }) = (case.mask(1), &case.truth) else { return Ok(()) };
+        let Some(click) = click_of(&truth, case.size[2]) else { return Ok(()) };
+        let found = model.segment_click(&case.image(), click.map(|v| v as f64 + 0.5), cx)?;
+        // Where both say nothing at all there is nothing to learn, and most pixels are so.
+        let pairs = found.probability.iter().zip(marks).filter(|(p, m)| **p > 0.002 || **m > 0);
+        all.extend(pairs.map(|(p, m)| {
+            let p = p.clamp(1e-6, 1.0 - 1e-6);
+            ((p / (1.0 - p)).ln(), f32::from(*m) / f32::from(*readers))
+        }));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
 /// A volume case in its place in the patient.
 pub(crate) fn volume(case: &Case) -> Result<Volume> {
     let [slices, rows, columns] = case.size;

@@ -20,7 +20,7 @@ use std::path::Path;
 pub(crate) use classes::{ClassRecord, confidence, positive};
 pub(crate) use gallery::draw as draw_gallery;
 pub(crate) use images::{component_row, slab_planes, unit, worse};
-pub(crate) use masks::{at_thresholds, click_of, volume};
+pub(crate) use masks::{at_thresholds, click_of, logits_and_shares, volume};
 
 /// Which cases to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

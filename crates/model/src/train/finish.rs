@@ -9,7 +9,8 @@ use crate::card::{
 };
 use crate::data::case::{Set, Truth};
 use crate::evaluate::{
-    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, looked_at, measure, positive,
+    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, logits_and_shares, looked_at,
+    measure, positive,
 };
 use crate::files::write_atomic;
 use crate::run::RunCx;
@@ -98,6 +99,11 @@ fn choose(card: &mut Card, tensors: &Tensors, set: &dyn Set, job: &Job<'_>, cx: 
         Task::Segmentation if card.labels.len() == 1 => {
             // Two decimals: 0.05 steps in f32 would print as 0.45000002.
             let thresholds: Vec<f32> = (6..=14).map(|i| (i as f32 * 5.0).round() / 100.0).collect();
+            if card.input.click {
+                let model = Model::from_tensors(card.clone(), tensors.clone())?;
+                let said = logits_and_shares(&model, set, &job.parts.validation, cx)?;
+                card.post.temperature = (trust::temperature_of_shares(&said) * 100.0).round() as f32 / 100.0;
+            }
             let model = Model::from_tensors(card.clone(), tensors.clone())?;
             let dices = at_thresholds(&model, set, &job.parts.validation, &thresholds, cx)?;
             let best = (0..dices.len()).max_by(|a, b| dices[*a].total_cmp(&dices[*b])).unwrap_or(0);

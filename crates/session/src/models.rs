@@ -98,7 +98,9 @@ impl ModelInfo {
     pub fn headline(&self) -> String {
         for (name, shown) in [("dice", "Dice"), ("auc", "AUC"), ("ap50", "AP50"), ("ssim", "SSIM")] {
             if let Some(m) = self.card.metrics.get(name) {
-                return format!("{shown} {:.2} ({:.2} to {:.2})", m.value, m.low, m.high);
+                // Nothing that falls short of 1 is shown as 1.
+                let digits = if m.high > 0.99 { 3 } else { 2 };
+                return format!("{shown} {:.digits$} ({:.digits$} to {:.digits$})", m.value, m.low, m.high);
             }
         }
         String::new()

@@ -65,7 +65,7 @@ fn tile(
             let p = crate::answer::class_probabilities(model.card(), &logits);
             let best = (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap_or(0);
             let truth = if let Truth::Class(c) = case.truth { c } else { 0 };
-            caption = format!("{truth} {best} {:.2}", p.get(best).copied().unwrap_or(0.0));
+            caption = format!("{truth}>{best} {:.2}", p.get(best).copied().unwrap_or(0.0));
         }
         Task::Segmentation if slices > 1 => {
             let answer = model.segment_volume(&volume(case)?, &quiet)?;

@@ -15,6 +15,7 @@ use crate::card::{CARD_FILE, Card, Counts, WEIGHTS_FILE};
 use crate::data::{Part, SplitSpec};
 use crate::evaluate::{Cases, Evaluation};
 use crate::files::{sha256_hex, write_atomic};
+use crate::train::checkpoint::{self, Stored, unreadable};
 use crate::train::curve::Curve;
 use crate::train::optimiser::Optimiser;
 use crate::train::{RECIPE_FILE, TrainOptions};
@@ -22,13 +23,10 @@ use crate::{Error, Result, RunCx, weights};
 use candle_core::{Device, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use safetensors::SafeTensors;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Name of the checkpoint inside the folder of a training.
-const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// Updates between two rows of the curve.
 const CURVE_EVERY: usize = 20;
 /// Rows of text on which the loss is measured between updates.
@@ -371,53 +369,13 @@ fn write_curve(dir: &Path, curve: &Curve, validation: &Held) -> Result<()> {
 }
 
 fn save(dir: &Path, recipe: &TextRecipe, steps: usize, o: &Optimiser, curve: &Curve, validation: &Held) -> Result<()> {
-    let mut all = Tensors::new();
-    let now = o.tensors();
-    let (first, second, mean) = (o.part(|w| &w.first)?, o.part(|w| &w.second)?, o.part(|w| &w.mean)?);
-    for (prefix, tensors) in [("weight", &now), ("first", &first), ("second", &second), ("mean", &mean)] {
-        all.extend(tensors.iter().map(|(name, t)| (format!("{prefix}/{name}"), t.clone())));
-    }
-    let fields = HashMap::from([
-        ("steps".to_owned(), steps.to_string()),
-        ("recipe".to_owned(), fingerprint(recipe)?),
-        ("curve".to_owned(), curve.to_csv()),
-        ("open_losses".to_owned(), format!("{:?} {}", curve.open.0, curve.open.1)),
-        ("validation".to_owned(), serde_json::to_string(validation).unwrap_or_default()),
-    ]);
-    write_atomic(&dir.join(CHECKPOINT_FILE), &weights::to_bytes(&all, Some(fields))?)
+    let validation = [("validation", serde_json::to_string(validation).unwrap_or_default())];
+    checkpoint::write(dir, &fingerprint(recipe)?, steps, curve, o, None, validation)
 }
 
 fn load(dir: &Path, recipe: &TextRecipe) -> Result<(usize, Optimiser, Curve, Held)> {
-    let path = dir.join(CHECKPOINT_FILE);
-    let fail = |reason: String| Error::Checkpoint { reason };
-    if !path.is_file() {
-        return Err(fail(format!("there is none in {}", dir.display())));
-    }
-    let bytes = std::fs::read(&path).map_err(Error::read(&path))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(format!("it is damaged ({e})")))?;
-    let fields = header.metadata().clone().unwrap_or_default();
-    let field = |name: &str| fields.get(name).ok_or_else(|| fail(format!("it lacks the field '{name}'")));
-    if *field("recipe")? != fingerprint(recipe)? {
-        return Err(fail("it was made by another recipe; train without --resume or into another folder".into()));
-    }
-    let steps = field("steps")?.parse().map_err(|_| fail("its number of steps is not readable".into()))?;
-    let unreadable = || fail("its curve is not readable".into());
-    let mut curve = Curve::from_csv(field("curve")?).ok_or_else(unreadable)?;
-    curve.open = field("open_losses")?
-        .split_once(' ')
-        .and_then(|(sum, count)| Some((sum.parse().ok()?, count.parse().ok()?)))
-        .ok_or_else(unreadable)?;
-    let validation = serde_json::from_str(field("validation")?).map_err(|_| unreadable())?;
-    let all = weights::parse(&recipe.id, &bytes, &path, &Device::Cpu)?;
-    let group = |prefix: &str| -> Result<Tensors> {
-        let tensors: Tensors = all
-            .iter()
-            .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(), t.clone())))
-            .collect();
-        weights::check(&recipe.id, &tensors, &recipe.architecture.shapes())?;
-        Ok(tensors)
-    };
-    let parts = [group("first")?, group("second")?, group("mean")?];
-    let optimiser = Optimiser::from_parts(group("weight")?, parts, &Device::Cpu)?;
-    Ok((steps, optimiser, curve, validation))
+    let stored = Stored::read(dir, &recipe.id, &fingerprint(recipe)?, &Device::Cpu)?;
+    let validation = serde_json::from_str(stored.field("validation")?).map_err(|_| unreadable("validation"))?;
+    let optimiser = stored.optimiser(&recipe.id, &recipe.architecture.shapes(), &Device::Cpu)?;
+    Ok((stored.steps, optimiser, stored.curve, validation))
 }

@@ -3,13 +3,14 @@
 use super::curve::Curve;
 use super::optimiser::Optimiser;
 use super::recipe::Recipe;
-use crate::arch::Tensors;
+use crate::arch::{Shapes, Tensors};
 use crate::files::{sha256_hex, write_atomic};
 use crate::{Error, Result, weights};
 use candle_core::Device;
 use safetensors::SafeTensors;
 use std::collections::HashMap;
 use std::path::Path;
+use std::str::FromStr;
 
 /// Name of the checkpoint inside the folder of a training.
 pub(crate) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
@@ -47,63 +48,110 @@ pub(crate) struct Best {
 /// Writes the state of a training.
 pub(crate) fn save(dir: &Path, recipe: &Recipe, optimiser: &Optimiser, progress: &Progress) -> Result<()> {
     let Progress { steps, curve, best, seconds } = progress;
+    let fields = [("seconds", seconds.to_string()), ("best", format!("{:?} {}", best.score, best.stale))];
+    write(dir, &fingerprint(recipe)?, *steps, curve, optimiser, Some(("best", &best.tensors)), fields)
+}
+
+/// The state of the last checkpoint: finished updates, optimiser, curve.
+pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(Optimiser, Progress)> {
+    let stored = Stored::read(dir, &recipe.id, &fingerprint(recipe)?, device)?;
+    let (score, stale) = pair(stored.field("best")?).ok_or_else(|| unreadable("best result"))?;
+    let seconds = stored.field("seconds")?.parse().map_err(|_| unreadable("time"))?;
+    let optimiser = stored.optimiser(&recipe.id, &recipe.architecture.shapes(), device)?;
+    let best = Best { score, stale, tensors: stored.group("best") };
+    Ok((optimiser, Progress { steps: stored.steps, curve: stored.curve, best, seconds }))
+}
+
+/// Writes what each training has, a further group of tensors, and further fields. `recipe` identifies the training.
+pub(crate) fn write<const N: usize>(
+    dir: &Path,
+    recipe: &str,
+    steps: usize,
+    curve: &Curve,
+    optimiser: &Optimiser,
+    group: Option<(&str, &Tensors)>,
+    more: [(&str, String); N],
+) -> Result<()> {
     let mut all = Tensors::new();
     let groups = [
         ("weight", optimiser.tensors()),
         ("first", optimiser.part(|w| &w.first)?),
         ("second", optimiser.part(|w| &w.second)?),
         ("mean", optimiser.part(|w| &w.mean)?),
-        ("best", best.tensors.clone()),
     ];
-    for (prefix, tensors) in groups {
+    for (prefix, tensors) in groups.into_iter().chain(group.map(|(prefix, tensors)| (prefix, tensors.clone()))) {
         all.extend(tensors.into_iter().map(|(name, t)| (format!("{prefix}/{name}"), t)));
     }
-    let fields = HashMap::from([
-        ("steps".to_owned(), steps.to_string()),
-        ("seconds".to_owned(), seconds.to_string()),
-        ("best".to_owned(), format!("{:?} {}", best.score, best.stale)),
-        ("recipe".to_owned(), fingerprint(recipe)?),
-        ("curve".to_owned(), curve.to_csv()),
+    let fields = [
+        ("steps", steps.to_string()),
+        ("recipe", recipe.to_owned()),
+        ("curve", curve.to_csv()),
         // `{:?}` of an f64 reads back as the same number.
-        ("open_losses".to_owned(), format!("{:?} {}", curve.open.0, curve.open.1)),
-    ]);
+        ("open_losses", format!("{:?} {}", curve.open.0, curve.open.1)),
+    ];
+    let fields: HashMap<String, String> = fields.into_iter().chain(more).map(|(k, v)| (k.to_owned(), v)).collect();
     write_atomic(&dir.join(CHECKPOINT_FILE), &weights::to_bytes(&all, Some(fields))?)
 }
 
-/// The state of the last checkpoint: finished updates, optimiser, curve.
-pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(Optimiser, Progress)> {
-    let path = dir.join(CHECKPOINT_FILE);
-    let fail = |reason: String| Error::Checkpoint { reason };
-    if !path.is_file() {
-        return Err(fail(format!("there is none in {}", dir.display())));
+/// What stands in a checkpoint.
+pub(crate) struct Stored {
+    /// Updates so far.
+    pub(crate) steps: usize,
+    pub(crate) curve: Curve,
+    fields: HashMap<String, String>,
+    tensors: Tensors,
+}
+
+impl Stored {
+    /// Reads the checkpoint of the training that `recipe` identifies.
+    pub(crate) fn read(dir: &Path, id: &str, recipe: &str, device: &Device) -> Result<Self> {
+        let path = dir.join(CHECKPOINT_FILE);
+        let fail = |reason: String| Error::Checkpoint { reason };
+        if !path.is_file() {
+            return Err(fail(format!("there is none in {}", dir.display())));
+        }
+        let bytes = std::fs::read(&path).map_err(Error::read(&path))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(format!("it is damaged ({e})")))?;
+        let fields = header.metadata().clone().unwrap_or_default();
+        let tensors = weights::parse(id, &bytes, &path, device)?;
+        let mut stored = Self { steps: 0, curve: Curve::default(), fields, tensors };
+        if stored.field("recipe")? != recipe {
+            return Err(fail("it was made by another recipe; train without --resume or into another folder".into()));
+        }
+        stored.steps = stored.field("steps")?.parse().map_err(|_| unreadable("number of steps"))?;
+        let curve = Curve::from_csv(stored.field("curve")?).zip(pair(stored.field("open_losses")?));
+        let (curve, open) = curve.ok_or_else(|| unreadable("curve"))?;
+        stored.curve = Curve { open, ..curve };
+        Ok(stored)
     }
-    let bytes = std::fs::read(&path).map_err(Error::read(&path))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| fail(format!("it is damaged ({e})")))?;
-    let fields = header.metadata().clone().unwrap_or_default();
-    let field = |name: &str| fields.get(name).ok_or_else(|| fail(format!("it lacks the field '{name}'")));
-    if *field("recipe")? != fingerprint(recipe)? {
-        return Err(fail("it was made by another recipe; train without --resume or into another folder".into()));
+
+    /// A field of the file's head.
+    pub(crate) fn field(&self, name: &str) -> Result<&str> {
+        let lacks = || Error::Checkpoint { reason: format!("it lacks the field '{name}'") };
+        self.fields.get(name).map(String::as_str).ok_or_else(lacks)
     }
-    let steps = field("steps")?.parse().map_err(|_| fail("its number of steps is not readable".into()))?;
-    let unreadable = || fail("its curve is not readable".into());
-    let mut curve = Curve::from_csv(field("curve")?).ok_or_else(unreadable)?;
-    curve.open = field("open_losses")?
-        .split_once(' ')
-        .and_then(|(sum, count)| Some((sum.parse().ok()?, count.parse().ok()?)))
-        .ok_or_else(unreadable)?;
-    let seconds = field("seconds")?.parse().map_err(|_| fail("its time is not readable".into()))?;
-    let (score, stale) = field("best")?
-        .split_once(' ')
-        .and_then(|(score, stale)| Some((score.parse().ok()?, stale.parse().ok()?)))
-        .ok_or_else(unreadable)?;
-    let all = weights::parse(&recipe.id, &bytes, &path, device)?;
-    let group = |prefix: &str| -> Tensors {
-        all.iter()
-            .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned(), t.clone())))
-            .collect()
-    };
-    let now = group("weight");
-    weights::check(&recipe.id, &now, &recipe.architecture.shapes())?;
-    let optimiser = Optimiser::from_parts(now, [group("first"), group("second"), group("mean")], device)?;
-    Ok((optimiser, Progress { steps, curve, best: Best { score, stale, tensors: group("best") }, seconds }))
+
+    /// Tensors of a group, without its prefix.
+    fn group(&self, prefix: &str) -> Tensors {
+        let name = |name: &str| Some(name.strip_prefix(prefix)?.strip_prefix('/')?.to_owned());
+        self.tensors.iter().filter_map(|(n, t)| Some((name(n)?, t.clone()))).collect()
+    }
+
+    /// Weights, moments and running mean, of these shapes.
+    pub(crate) fn optimiser(&self, id: &str, shapes: &Shapes, device: &Device) -> Result<Optimiser> {
+        let now = self.group("weight");
+        weights::check(id, &now, shapes)?;
+        Optimiser::from_parts(now, ["first", "second", "mean"].map(|g| self.group(g)), device)
+    }
+}
+
+/// Two numbers beside each other.
+fn pair<A: FromStr, B: FromStr>(text: &str) -> Option<(A, B)> {
+    let (a, b) = text.split_once(' ')?;
+    Some((a.parse().ok()?, b.parse().ok()?))
+}
+
+/// What cannot be read of a checkpoint.
+pub(crate) fn unreadable(what: &str) -> Error {
+    Error::Checkpoint { reason: format!("its {what} is not readable") }
 }

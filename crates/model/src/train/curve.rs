@@ -69,7 +69,7 @@ impl Curve {
         Some(Self { rows, open: (0.0, 0) })
     }
 
-    /// The curve as a PNG: loss in blue (scale left), validation in orange (scale right, from 0).
+    /// The curve as a PNG: loss in blue (scale left), validation in orange (scale right).
     pub(crate) fn to_png(&self) -> Result<Vec<u8>> {
         const WIDTH: u32 = 900;
         const HEIGHT: u32 = 480;
@@ -82,8 +82,11 @@ impl Curve {
         let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, Rgb([255, 255, 255]));
         let last = self.rows.last().map_or(1, |r| r.step).max(1) as f64;
         let highest = self.rows.iter().map(|r| r.loss).fold(0.0, f64::max).max(1e-6);
-        // Fractions on a scale to 1, decibels on one to their largest.
-        let top = self.rows.iter().filter_map(|r| r.validation).fold(1.0, f64::max);
+        let validations = || self.rows.iter().filter_map(|r| r.validation);
+        // Fractions on a scale to 1, decibels on one to their largest, errors (below 0, larger is better) up to 0.
+        let bottom = validations().fold(0.0, f64::min);
+        let top = if validations().any(|v| v > 0.0) { validations().fold(1.0, f64::max) } else { 0.0 };
+        let span = (top - bottom).max(1e-6);
         let (w, h) = (f64::from(WIDTH) - LEFT - RIGHT, f64::from(HEIGHT) - TOP - BOTTOM);
         let x = |step: f64| LEFT + w * step / last;
         let y = |part: f64| TOP + h * (1.0 - part.clamp(0.0, 1.0));
@@ -92,12 +95,14 @@ impl Curve {
             line(&mut image, (LEFT, y(part)), (LEFT + w, y(part)), grey);
             line(&mut image, (x(part * last), TOP), (x(part * last), TOP + h), grey);
             text(&mut image, 8, y(part) as u32 - 5, &format!("{:.2}", part * highest), blue);
-            text(&mut image, WIDTH - 52, y(part) as u32 - 5, &format!("{:.2}", part * top), orange);
+            if validations().next().is_some() {
+                text(&mut image, WIDTH - 52, y(part) as u32 - 5, &format!("{:.2}", bottom + part * span), orange);
+            }
             text(&mut image, x(part * last) as u32 - 12, HEIGHT - 28, &format!("{:.0}", part * last), ink);
         }
         let losses: Vec<(f64, f64)> = self.rows.iter().map(|r| (x(r.step as f64), y(r.loss / highest))).collect();
         let dices: Vec<(f64, f64)> =
-            self.rows.iter().filter_map(|r| Some((x(r.step as f64), y(r.validation? / top)))).collect();
+            self.rows.iter().filter_map(|r| Some((x(r.step as f64), y((r.validation? - bottom) / span)))).collect();
         for (points, colour) in [(losses, blue), (dices, orange)] {
             for pair in points.windows(2) {
                 // Two pixels wide.
@@ -124,7 +129,7 @@ pub(crate) fn line(image: &mut RgbImage, from: (f64, f64), to: (f64, f64), colou
     }
 }
 
-/// Digits, 3 x 5 dots drawn two pixels wide: all that a scale needs, and no font file.
+/// Digits, points, signs and arrows, 3 x 5 dots drawn two pixels wide: all that a scale needs, and no font file.
 pub(crate) fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb<u8>) {
     const DIGITS: [[u8; 5]; 10] = [
         [7, 5, 5, 5, 7],
@@ -140,9 +145,12 @@ pub(crate) fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb
     ];
     let mut left = x;
     for c in text.chars() {
-        let rows = match c.to_digit(10) {
-            Some(digit) => DIGITS[digit as usize],
-            None => [0, 0, 0, 0, 2],
+        let rows = match (c, c.to_digit(10)) {
+            (_, Some(digit)) => DIGITS[digit as usize],
+            ('.', _) => [0, 0, 0, 0, 2],
+            ('-', _) => [0, 0, 7, 0, 0],
+            ('>', _) => [4, 2, 1, 2, 4],
+            _ => [0; 5],
         };
         for (row, bits) in rows.iter().enumerate() {
             for column in 0..3u32 {
@@ -174,5 +182,16 @@ mod tests {
         let drawn = image::load_from_memory(&curve.to_png().unwrap()).unwrap().into_rgb8();
         assert!(drawn.pixels().filter(|p| p.0 == [31, 97, 170]).count() > 500);
         assert!(Curve::default().to_png().is_ok());
+        // No scale on the right where nothing was validated; and what is below 0 is seen.
+        let orange = |validation: &[Option<f64>]| {
+            let rows = validation.iter().enumerate().map(|(i, v)| row(i + 1, 1.0, *v)).collect();
+            let png = Curve { rows, open: (0.0, 0) }.to_png().unwrap();
+            let drawn = image::load_from_memory(&png).unwrap().into_rgb8();
+            let of = |p: &(u32, u32, &Rgb<u8>)| p.2.0 == [214, 106, 20];
+            drawn.enumerate_pixels().filter(of).map(|(x, y, _)| [x, y]).collect::<Vec<_>>()
+        };
+        assert!(orange(&[None, None]).is_empty());
+        let line = orange(&[Some(-0.4), Some(-0.2)]);
+        assert!(line.iter().any(|[x, y]| *x < 840 && (200..260).contains(y)), "the end of the line is half way up");
     }
 }

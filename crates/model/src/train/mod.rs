@@ -4,7 +4,7 @@
 //! the number of the update only, so a resumed training goes on exactly where the killed one would have.
 
 mod augment;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod correct;
 pub(crate) mod curve;
 pub mod detect;

@@ -85,7 +85,8 @@ pub struct Lexicon {
     automaton: AhoCorasick,
     entry_of_pattern: Vec<u32>,
     by_name: HashMap<String, u32>,
-    by_organ_and_head: HashMap<(String, String), u32>,
+    /// With the rank of [`load::stands_for`].
+    by_organ_and_head: HashMap<(String, String), (u8, u32)>,
     words: HashMap<String, u32>,
 }
 
@@ -101,7 +102,7 @@ impl Lexicon {
         let mut patterns: Vec<String> = Vec::new();
         let mut entry_of_pattern = Vec::new();
         let mut by_name: HashMap<String, u32> = HashMap::new();
-        let mut by_organ_and_head = HashMap::new();
+        let mut by_organ_and_head: HashMap<(String, String), (u8, u32)> = HashMap::new();
         let mut words: HashMap<String, u32> = HashMap::new();
         for (index, entry) in entries.iter().enumerate() {
             let index = index as u32;
@@ -121,8 +122,9 @@ impl Lexicon {
                 patterns.push(normalised.iter().map(|word| format!(" {word} ")).collect());
                 entry_of_pattern.push(index);
             }
-            if let Some(head) = &entry.head {
-                by_organ_and_head.entry((entry.organ.clone(), head.clone())).or_insert(index);
+            if let (Some(head), Some(rank)) = (&entry.head, load::stands_for(entry)) {
+                let best = by_organ_and_head.entry((entry.organ.clone(), head.clone())).or_insert((rank, index));
+                *best = (*best).min((rank, index));
             }
         }
         // Only sizes beyond 2³¹ could make the build fail; the tables are part of the program and tested.
@@ -147,7 +149,8 @@ impl Lexicon {
 
     /// The finding that a general word means in an organ ("cyst" in the kidney is a renal cyst).
     pub fn specific(&self, organ: &str, general: &str) -> Option<&Entry> {
-        self.by_organ_and_head.get(&(organ.to_owned(), general.to_owned())).map(|index| &self.entries[*index as usize])
+        let (_, index) = self.by_organ_and_head.get(&(organ.to_owned(), general.to_owned()))?;
+        self.entries.get(*index as usize)
     }
 
     /// Whether a normalised word occurs in any term.
@@ -209,5 +212,17 @@ mod tests {
         assert_eq!(lexicon().specific("kidney", "cyst").unwrap().name, "renal cyst");
         assert_eq!(lexicon().specific("lung", "nodule").unwrap().name, "pulmonary nodule");
         assert_eq!(lexicon().specific("spleen", "hematoma").unwrap().name, "splenic hematoma");
+        // Never that of one disease of many.
+        for (organ, general, one) in [
+            ("brain", "mass", "meningioma"),
+            ("brain", "cyst", "arachnoid cyst"),
+            ("brain", "lesion", "white matter disease"),
+            ("soft tissue", "lesion", "lipoma"),
+            ("bone", "fracture", "avascular necrosis"),
+            ("kidney", "neoplasm", "renal cell carcinoma"),
+            ("kidney", "neoplasm", "wilms tumor"),
+        ] {
+            assert!(lexicon().specific(organ, general).is_none_or(|e| e.name != one), "{organ}: {one}");
+        }
     }
 }

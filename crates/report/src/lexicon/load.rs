@@ -143,6 +143,35 @@ fn head_of(organ: &str, name: &str, synonyms: &str) -> Option<String> {
     })
 }
 
+/// How well an entry stands for "HEAD in ORGAN", best first: its name is the organ and the general word, nothing more; a
+/// synonym of it is; its name ends so. A meningioma is also called an extraaxial mass, but a mass in the brain is no
+/// meningioma, nor a tumour of an organ its commonest carcinoma: then none.
+pub(super) fn stands_for(entry: &Entry) -> Option<u8> {
+    let head = entry.head.as_deref()?;
+    let organ_words: Vec<&str> = rows(COMPOSITES)
+        .filter_map(|line| match fields(line)[..] {
+            [organ, _, words, _] if organ == entry.organ => Some(words.split(';')),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let plain = |name: &String| {
+        let before = name.strip_suffix(head).map(str::trim_end);
+        before.is_some_and(|b| b == entry.organ || organ_words.contains(&b))
+    };
+    let ends_so = |name: &str| {
+        let of = HEADS.iter().find(|(h, _)| *h == head);
+        let one_of_many = |ending: &str| matches!(ending, "carcinoma" | "tumor");
+        of.is_some_and(|(_, endings)| endings.iter().any(|e| !one_of_many(e) && name.ends_with(e)))
+    };
+    match entry {
+        e if plain(&e.name) => Some(0),
+        e if e.synonyms.iter().any(plain) => Some(1),
+        e if ends_so(&e.name) => Some(2),
+        _ => None,
+    }
+}
+
 fn add_composites(entries: &mut Vec<Entry>) {
     let key = |words: &str| normalised_words(words).join(" ");
     let mut taken: HashSet<String> = entries

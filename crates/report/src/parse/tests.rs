@@ -57,6 +57,19 @@ fn sides_stay_with_their_own_finding() {
 }
 
 #[test]
+fn a_mass_in_an_organ_is_no_disease_of_it() {
+    for (text, found) in [
+        ("Ring-enhancing mass in the left temporal lobe.", "mass"),
+        ("Extraaxial mass over the right convexity.", "meningioma"),
+        ("Cyst in the left kidney.", "renal cyst"),
+    ] {
+        let terms = terms(text);
+        assert_eq!(terms.len(), 1, "{text}: {terms:?}");
+        assert_eq!(terms[0].0, found, "{text}");
+    }
+}
+
+#[test]
 fn sections_are_named() {
     let found = parse("CT CHEST\n\nFINDINGS:\nEmphysema.\n\nIMPRESSION:\n1. Emphysema.");
     assert_eq!(

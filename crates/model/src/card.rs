@@ -317,6 +317,9 @@ pub struct DataSpec {
     /// How the network's input is made worse than the image, which is the truth then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degrade: Option<crate::degrade::Degrade>,
+    /// Name of another set, from elsewhere, all of which is measured as well: its figures begin with `outside_`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<String>,
     /// Cases and persons used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
@@ -588,6 +591,7 @@ pub(crate) mod tests {
                 minimum_pair_score: 0.7,
                 only_class: None,
                 degrade: None,
+                outside: None,
                 counts: None,
             }),
             metrics: BTreeMap::from([("dice".into(), Interval { value: 0.9, low: 0.8, high: 0.95 })]),

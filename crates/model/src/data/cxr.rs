@@ -1,7 +1,7 @@
 //! Chest X-rays with lung masks: images of Kermany 2018, masks of V7 Labs, paired by `lungmask_pairs.csv`.
 
 use super::case::{Case, Item, Pixels, Set, Truth};
-use super::files::FileSet;
+use super::files::{FileSet, folder};
 use crate::image::GreyImage;
 use crate::{Error, Result};
 use rayon::prelude::*;
@@ -99,13 +99,7 @@ impl LungSet {
     /// # Errors
     /// [`Error::Data`] where there is no pair, [`Error::Read`].
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = root.join("cxr");
-        if !dir.is_dir() {
-            return Err(fail(format!(
-                "there is no folder {}; give the data root with --data or LIGHTBOX_DATA",
-                dir.display()
-            )));
-        }
+        let dir = folder(SET, root, "cxr")?;
         let (images, masks) = (FileSet::open(&dir, "kermany224")?, FileSet::open(&dir, "lungmasks224")?);
         for (what, stem, set) in [("images", "kermany224", &images), ("masks", "lungmasks224", &masks)] {
             if set.is_empty() {

@@ -31,6 +31,19 @@ fn key(path: &str, folders: &[&str]) -> Option<String> {
     Some(parts[start..].join("/"))
 }
 
+/// The folder of a data root in which a set lies.
+///
+/// # Errors
+/// [`Error::Data`] where there is none.
+pub(crate) fn folder(set: &str, root: &Path, name: &str) -> Result<PathBuf> {
+    let dir = root.join(name);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let reason = format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
+    Err(Error::Data { set: set.into(), reason })
+}
+
 impl FileSet {
     /// Collects everything in `dir` whose folder or ZIP name begins with `stem` (`kermany224.zip`,
     /// `kermany224/train/...`, `kermany224_test.zip`, ...) and that lies under `train/` or `test/` there.

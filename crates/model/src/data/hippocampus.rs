@@ -1,7 +1,7 @@
 //! T1 crops with the two parts of the hippocampus (Medical Segmentation Decathlon, task 4).
 
 use super::case::{Case, Item, Pixels, Set, Truth, in_parallel};
-use super::files::FileSet;
+use super::files::{FileSet, folder};
 use super::nifti;
 use crate::{Error, Result};
 use std::path::Path;
@@ -22,13 +22,8 @@ impl HippocampusSet {
     /// # Errors
     /// [`Error::Data`] where no image has a label.
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = root.join("nifti");
+        let dir = folder(SET, root, "nifti")?;
         let fail = |reason: String| Error::Data { set: SET.into(), reason };
-        if !dir.is_dir() {
-            let reason =
-                format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
-            return Err(fail(reason));
-        }
         let files = FileSet::open_under(&dir, "hippocampus", &["images", "labels"])?;
         let items: Vec<Item> = files
             .names()

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Item, Pixels, Set, Table, Truth, in_parallel};
 use super::cxr;
-use super::files::FileSet;
+use super::files::{FileSet, folder};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -26,13 +26,8 @@ impl NoduleSet {
     /// # Errors
     /// [`Error::Data`] for a line that points to no image.
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = root.join("ct");
+        let dir = folder(SET, root, "ct")?;
         let fail = |reason: String| Error::Data { set: SET.into(), reason };
-        if !dir.is_dir() {
-            let reason =
-                format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
-            return Err(fail(reason));
-        }
         let files = FileSet::open_under(&dir, "lung-nodules128", &["images", "readers"])?;
         if files.is_empty() {
             return Err(fail(format!("there are no images: lung-nodules128.zip is missing in {}", dir.display())));

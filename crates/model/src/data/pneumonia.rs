@@ -2,7 +2,7 @@
 
 use super::case::{Case, Item, Pixels, Set, Truth, in_parallel};
 use super::cxr;
-use super::files::FileSet;
+use super::files::{FileSet, folder};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -35,13 +35,8 @@ impl PneumoniaSet {
     /// # Errors
     /// [`Error::Data`] where there is no image whose name tells its class.
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = root.join("cxr");
+        let dir = folder(SET, root, "cxr")?;
         let fail = |reason: String| Error::Data { set: SET.into(), reason };
-        if !dir.is_dir() {
-            let reason =
-                format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
-            return Err(fail(reason));
-        }
         let files = FileSet::open(&dir, "kermany224")?;
         let items: Vec<Item> = files
             .names()

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Item, Pixels, Set, Table, Truth, in_parallel};
 use super::cxr;
-use super::files::FileSet;
+use super::files::{FileSet, folder};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,13 +47,8 @@ impl TumourSet {
     /// # Errors
     /// [`Error::Data`] for a box that points to no image, outside its image or to no class.
     pub fn open(root: &Path) -> Result<Self> {
-        let dir = root.join("mri");
+        let dir = folder(SET, root, "mri")?;
         let fail = |reason: String| Error::Data { set: SET.into(), reason };
-        if !dir.is_dir() {
-            let reason =
-                format!("there is no folder {}; give the data root with --data or LIGHTBOX_DATA", dir.display());
-            return Err(fail(reason));
-        }
         let files = FileSet::open_under(&dir, "brain-tumour256", &CLASSES)?;
         if files.is_empty() {
             return Err(fail(format!("there are no images: brain-tumour256.zip is missing in {}", dir.display())));

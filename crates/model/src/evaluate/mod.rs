@@ -73,7 +73,8 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
         let reason = "no person of it is held back by the card's split; use --cases all for a set that is new".into();
         return Err(Error::Data { set: data.set.clone(), reason });
     }
-    let measured = measure(model, set.as_ref(), &chosen, How { plain: true, draws: DRAWS }, cx)?;
+    let mut measured = measure(model, set.as_ref(), &chosen, How { plain: true, draws: DRAWS }, cx)?;
+    add_outside(model, data_root, &mut measured, DRAWS, cx)?;
     Ok(Evaluation {
         model: card.id.clone(),
         sha256: card.sha256.clone(),
@@ -82,6 +83,24 @@ pub fn evaluate(model: &Model, data_root: &Path, cases: Cases, cx: &RunCx<'_>) -
         metrics: measured.metrics,
         baseline: measured.baseline,
     })
+}
+
+/// Measures on the card's outside set, if it names one; the figures come beside the others, as `outside_dice`.
+pub(crate) fn add_outside(
+    model: &Model,
+    data_root: &Path,
+    measured: &mut Measured,
+    draws: usize,
+    cx: &RunCx<'_>,
+) -> Result<()> {
+    let Some(name) = model.card().data.as_ref().and_then(|d| d.outside.as_deref()) else { return Ok(()) };
+    let set = case::open(name, data_root)?;
+    let all: Vec<usize> = (0..set.items().len()).collect();
+    let found = measure(model, set.as_ref(), &all, How { plain: true, draws }, cx)?;
+    let named = |metrics: BTreeMap<String, Interval>| metrics.into_iter().map(|(k, v)| (format!("outside_{k}"), v));
+    measured.metrics.extend(named(found.metrics));
+    measured.baseline.extend(named(found.baseline));
+    Ok(())
 }
 
 /// The ten cases that a model answers worst, as a PNG: truth in green, answer in orange, the figure above.

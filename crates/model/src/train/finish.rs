@@ -9,8 +9,8 @@ use crate::card::{
 };
 use crate::data::case::{Set, Truth};
 use crate::evaluate::{
-    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, at_thresholds, draw_gallery, logits_and_shares, looked_at,
-    measure, positive,
+    ClassRecord, Evaluation, How, MOST_RESTORED, Measured, add_outside, at_thresholds, draw_gallery, logits_and_shares,
+    looked_at, measure, positive,
 };
 use crate::files::write_atomic;
 use crate::run::RunCx;
@@ -62,7 +62,8 @@ pub(super) fn finish(
     (cx.progress)(0.97, "Measuring on the held-back persons");
     let model = Model::from_tensors(card.clone(), tensors)?;
     let chosen = looked_at(set, &card, &job.parts.test, MOST_RESTORED);
-    let measured = measure(&model, set, &chosen, How { plain: true, draws: DRAWS }, &quiet)?;
+    let mut measured = measure(&model, set, &chosen, How { plain: true, draws: DRAWS }, &quiet)?;
+    add_outside(&model, root, &mut measured, DRAWS, &quiet)?;
     card.metrics = measured.metrics.clone();
     if let Some(baseline) = &mut card.baseline {
         baseline.metrics = measured.baseline.clone();

@@ -252,31 +252,7 @@ fn missing(facts: &Facts<'_>) -> Vec<Issue> {
         if !(mention.entry.flags.paired && !sits_in_the_middle(mention) || by_site) {
             continue;
         }
-        if report.has_word(
-            mention.sentence,
-            &[
-                "multiple",
-                "scattered",
-                "diffuse",
-                "several",
-                "innumerable",
-                "numerous",
-                "multifocal",
-                "both",
-                "symmetric",
-                "diffusely",
-                "throughout",
-                "all",
-                "each",
-                "every",
-                "few",
-                "midline",
-                "lung",
-                "kidney",
-                "ovary",
-            ],
-        ) && is_many(facts, mention)
-        {
+        if is_many(facts, mention) {
             continue;
         }
         let told_before = report.mentions[..index].iter().any(|other| {
@@ -361,30 +337,33 @@ fn sits_in_the_middle(mention: &Mention) -> bool {
     })
 }
 
+/// Words of sentences that speak of more places than one, or of none on a side.
+const MANY: &[&str] = &[
+    "multiple",
+    "scattered",
+    "diffuse",
+    "several",
+    "innumerable",
+    "numerous",
+    "multifocal",
+    "both",
+    "symmetric",
+    "diffusely",
+    "throughout",
+    "all",
+    "each",
+    "every",
+    "few",
+    "midline",
+];
+
 fn is_many(facts: &Facts<'_>, mention: &Mention) -> bool {
     let report = facts.report;
-    if report.has_word(
-        mention.sentence,
-        &[
-            "multiple",
-            "scattered",
-            "diffuse",
-            "several",
-            "innumerable",
-            "numerous",
-            "multifocal",
-            "both",
-            "symmetric",
-            "diffusely",
-            "throughout",
-            "all",
-            "each",
-            "every",
-            "few",
-            "midline",
-        ],
-    ) {
+    if report.has_word(mention.sentence, MANY) {
         return true;
+    }
+    if !report.has_word(mention.sentence, &["lung", "kidney", "ovary"]) {
+        return false;
     }
     // "in the lungs", "of the kidneys"
     let label = report.sentences[mention.sentence].label.clone().unwrap_or(0..0);

@@ -221,6 +221,9 @@ fn fill_atlas(
     if atlas.verdict.starts_with(PLAIN_WINS) {
         // In the card's first lines, where nobody overlooks it.
         card.summary = format!("{} {}", atlas.verdict, card.summary);
+    } else if let Some(lost) = lost_beside(measured) {
+        card.summary = format!("{lost} {}", card.summary);
+        atlas.verdict.push_str(&format!(" {lost}"));
     }
     let persons: Vec<&str> = measured.persons.iter().map(String::as_str).collect();
     if let (Some(ece), false) = (measured.metrics.get("ece"), measured.classes.is_empty()) {
@@ -278,6 +281,15 @@ fn fill_atlas(
     });
     card.atlas = Some(atlas);
     Ok(())
+}
+
+/// Where the plain method is ahead by another figure than the one that the verdict goes by.
+fn lost_beside(measured: &Measured) -> Option<String> {
+    [("accuracy", "accuracy of all classes"), ("ssim", "SSIM")].into_iter().find_map(|(name, said)| {
+        let (ours, theirs) = (measured.metrics.get(name)?, measured.baseline.get(name)?);
+        let lost = ours.value < theirs.value;
+        lost.then(|| format!("{PLAIN_WINS} by {said}: {:.3} against {:.3} for the network.", theirs.value, ours.value))
+    })
 }
 
 /// Whether the plain method is beaten, with both figures.

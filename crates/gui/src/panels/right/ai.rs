@@ -1,5 +1,8 @@
 //! The AI tab: which models fit the image, how far they are, what they found, what their cards say.
 
+mod beside;
+mod explain;
+mod improve;
 mod result;
 
 use egui::{Id, Rect, Sense, Ui, UiBuilder, vec2};
@@ -34,6 +37,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     body(ui, |ui| {
         part(ui, |ui| models(ui, cx, out, open));
         part(ui, |ui| elsewhere(ui, cx, out, open));
+        beside::show(ui, cx, out, open);
         if let Some(model) = chosen(cx, open) {
             between(ui);
             part(ui, |ui| about(ui, cx, out, open, model));
@@ -302,7 +306,9 @@ fn about(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mode
     };
     let shown = result::show(ui, cx, out, open, model, frame);
     masks(ui, cx, out, open, model, shown);
+    explain::show(ui, cx, out, open, model, frame);
     result::foot(ui, cx, out, open, model);
+    improve::show(ui, cx, out, open, model, frame);
 }
 
 /// The masks of a model; `others` when something else of its result is shown already.

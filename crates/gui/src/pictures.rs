@@ -1,10 +1,10 @@
 //! The window drawn into pictures, with nothing on the screen: one as a script leaves it, and those of the README.
 
+mod indexed;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ImageEncoder as _, RgbaImage};
 use lightbox_core::Plane;
 use lightbox_session::card::Task;
 use lightbox_session::heat::ExplainBy;
@@ -33,7 +33,7 @@ pub struct ScreenshotOptions {
 }
 
 /// How long a picture waits for its jobs; a copy that learns takes minutes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// Draws the window into a PNG. Says what drew it.
 ///
@@ -110,7 +110,7 @@ impl Studio {
     fn shoot(&mut self, path: &Path) -> Result<(), String> {
         self.frames.settle(8, &mut self.app);
         let picture = self.frames.paint().map_err(|e| e.to_string())?;
-        write_small(path, &picture).map_err(|e| format!("The picture cannot be written ({e}): {}", path.display()))
+        indexed::write(path, &picture).map_err(|e| format!("The picture cannot be written ({e}): {}", path.display()))
     }
 
     /// Says what drew.
@@ -120,23 +120,6 @@ impl Studio {
         self.frames.step(&mut self.app);
         name
     }
-}
-
-/// Grey levels that become one. The noise of an image is most of its file; this much less is not seen.
-const STEP: u8 = 4;
-
-/// A PNG in as few bytes as a page should carry: fewer levels, best compression.
-fn write_small(path: &Path, picture: &RgbaImage) -> Result<(), Box<dyn std::error::Error>> {
-    let mut rgb = image::DynamicImage::ImageRgba8(picture.clone()).into_rgb8();
-    for v in rgb.iter_mut() {
-        // Both ends stay: black is black.
-        *v = ((u16::from(*v) + u16::from(STEP) / 2) / u16::from(STEP) * u16::from(STEP)).min(255) as u8;
-    }
-    let mut bytes = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
-    encoder.write_image(&rgb, rgb.width(), rgb.height(), image::ExtendedColorType::Rgb8)?;
-    std::fs::write(path, bytes)?;
-    Ok(())
 }
 
 /// Persons of the picture with the offer; they are synthetic.
@@ -207,7 +190,7 @@ pub fn readme_pictures(dir: &Path, size: [u32; 2]) -> Result<Vec<PathBuf>, Strin
         ])?;
         // The offer stands below the model's result.
         let [width, height] = size;
-        studio.frames.resize(width, height + height / 3).map_err(|e| e.to_string())?;
+        studio.frames.resize(width, height + height / 4).map_err(|e| e.to_string())?;
         shoot(&mut studio, "improve")?;
     }
     studio.end();

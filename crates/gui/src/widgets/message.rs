@@ -193,7 +193,7 @@ impl Widget for ScoreBar<'_> {
             Some([_, deviation]) => format!("{:.2} ± {deviation:.2}", self.score),
             None => format!("{:.2}", self.score),
         };
-        let number_pt = if self.spread.is_some() { 72.0 } else { 32.0 };
+        let number_pt = if self.spread.is_some() { 68.0 } else { 32.0 };
         let words = line_text(ui, self.name, font(size::TEXT[1], Weight::Regular), t.t1, self.name_pt);
         paint_text(ui.painter(), words, rect, Align2::LEFT_CENTER);
         let words = line_text(ui, number.as_str(), font(size::TEXT[1], Weight::Medium), t.t1, number_pt);

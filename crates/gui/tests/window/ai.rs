@@ -98,10 +98,23 @@ fn bars_say_how_far_they_move_when_that_is_asked() {
         desk.query_all_by_role(Role::Meter).filter_map(|n| n.accesskit_node().label()).collect()
     };
     assert!(meters(&desk).iter().all(|m| !m.contains('±')));
-    desk.click("± Range");
+    desk.click("± SD");
     assert!(meters(&desk).len() == 3 && meters(&desk).iter().all(|m| m.contains('±')), "{:?}", meters(&desk));
     assert!(desk.says("SD over 7 variations of the image"));
     assert!(desk.session().heats.is_empty());
+}
+
+#[test]
+fn a_calibrated_model_is_said_to_be_calibrated() {
+    let desk = answered();
+    assert!(desk.says("Calibrated on its own kind: T 1.26, ECE 0.027") && !desk.says("Not calibrated"));
+}
+
+#[test]
+fn the_model_that_is_run_shows_what_it_found() {
+    let mut desk = answered();
+    desk.send(Command::RunModel { slot: None, model: "xray-anomaly".into(), series: false });
+    assert!(desk.says("RESTORED IMAGE"), "not that of the model that was looked at before");
 }
 
 #[test]

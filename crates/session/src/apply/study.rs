@@ -80,6 +80,8 @@ pub(super) fn run_model(s: &mut Session, slot: Option<usize>, model: &str, serie
     let Some((stack, frame_index)) = frame_of(s, slot, series) else { return Vec::new() };
     let Some(open) = s.library.stack(stack) else { return Vec::new() };
     let frames = if series { 0..open.frames() } else { frame_index..frame_index + 1 };
+    // What it finds is shown where it is asked for.
+    s.workspace.chosen_model = Some(model.to_owned());
     run_on(s, stack, frames, model)
 }
 

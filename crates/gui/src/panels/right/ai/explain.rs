@@ -20,6 +20,9 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, mo
     let of_model = |r: &&lightbox_session::event::InferResult| r.stack == open.id && r.model == model.id;
     let Some(result) = cx.session.results.iter().rev().filter(of_model).find(|r| r.covers(frame)) else { return };
     let classes = result.classes_on(frame);
+    if classes.is_none() {
+        ui.add_space(8.0);
+    }
     caption(ui, if classes.is_some() { "WHAT THE ANSWER RESTS ON" } else { "HOW SURE THE OUTLINE IS" });
     ui.add_space(4.0);
     match (cx.session.explain_job(open.id, &model.id), classes) {
@@ -86,9 +89,7 @@ fn of_classes(ui: &mut Ui, out: &mut Out, model: &ModelInfo, classes: &[ClassSco
                     "Gradients",
                     "Integrated gradients from a grey image: shares of the class's number, pixel by pixel.",
                 ),
-                ExplainBy::Variation => {
-                    ("± Range", "How far each bar moves when the image is moved and shaded a little.")
-                }
+                ExplainBy::Variation => ("± SD", "How far each bar moves when the image is moved and shaded a little."),
             };
             let class = if *by == ExplainBy::Variation { None } else { class };
             if ui.add(Button::new(word).compact().line(told)).clicked() {
@@ -143,7 +144,7 @@ fn map(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, heat: &Heat) {
         paragraph(ui, "No place speaks for this class.", TABLE, t.t2);
     }
     ui.add_space(4.0);
-    let mut said = vec![format!("{:.1} s", heat.seconds)];
+    let mut said = vec![format!("Took {:.1} s", heat.seconds)];
     if let Some(part) = heat.area_deviation {
         said.push(format!("the area moves by ± {:.1} % (SD)", part * 100.0));
     }

@@ -108,7 +108,8 @@ impl Studio {
 
     /// The window as it is, as a file that a page can carry.
     fn shoot(&mut self, path: &Path) -> Result<(), String> {
-        self.frames.settle(8, &mut self.app);
+        // A panel that scrolls takes a few frames.
+        self.frames.settle(90, &mut self.app);
         let picture = self.frames.paint().map_err(|e| e.to_string())?;
         indexed::write(path, &picture).map_err(|e| format!("The picture cannot be written ({e}): {}", path.display()))
     }

@@ -10,7 +10,7 @@ use lightbox_dicom::{Series, Stack, StudyIndex};
 use crate::ask::Found;
 use crate::checks::{CheckSpec, Checked};
 use crate::export::ExportSpec;
-use crate::heat::{ExplainBy, Told};
+use crate::heat::{ExplainBy, Explained};
 use crate::ids::{JobId, StackId};
 use crate::improving::{Count, Learnt};
 use crate::journal::{Record, Recovery};
@@ -281,20 +281,7 @@ pub enum EventKind {
     /// A model's result.
     Inferred(Box<InferResult>),
     /// What an answer rests on, or how far it moves.
-    Explained {
-        /// Stack.
-        stack: StackId,
-        /// The model's id.
-        model: String,
-        /// sha256 of its weights.
-        sha256: String,
-        /// Geometry of the stack when it began.
-        geometry: VolumeGeometry,
-        /// Frame.
-        frame: usize,
-        /// What.
-        told: Told,
-    },
+    Explained(Box<Explained>),
     /// What is kept for models to learn from.
     Corrections(Vec<Count>),
     /// An approved mask is on the disk.

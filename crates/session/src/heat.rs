@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lightbox_core::VolumeGeometry;
 use lightbox_model::explain::Method;
 pub use lightbox_model::trust::VARIATION_COUNT;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,23 @@ pub struct ClassSpread {
     pub mean: f32,
     /// Standard deviation.
     pub deviation: f32,
+}
+
+/// What a job found out about an answer, and about which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// Stack.
+    pub stack: StackId,
+    /// The model's id.
+    pub model: String,
+    /// sha256 of its weights.
+    pub sha256: String,
+    /// Geometry of the stack when it began.
+    pub geometry: VolumeGeometry,
+    /// Frame.
+    pub frame: usize,
+    /// What.
+    pub told: Told,
 }
 
 /// What a job found out about an answer.

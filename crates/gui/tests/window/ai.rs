@@ -176,7 +176,7 @@ fn a_run_shows_its_curve_and_can_be_ended_with_the_best_state() {
     let point = |step: usize| Learnt {
         step,
         loss: (step > 0).then(|| 0.9 / (step as f64).sqrt()),
-        validation: (step % 8 == 0).then(|| 0.8 + step as f64 / 400.0),
+        validation: step.is_multiple_of(8).then(|| 0.8 + step as f64 / 400.0),
     };
     let points = (0..=24).map(point).collect();
     s.improving.run = Some(Learning { model: "cxr-lungs".into(), job, updates: 64, points, ending: false });

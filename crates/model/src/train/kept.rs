@@ -124,7 +124,7 @@ impl Pairs {
         let count = |model: String| -> Option<Count> {
             let pairs = self.folders(&model).ok()?;
             let persons: BTreeSet<String> = pairs.iter().filter_map(|dir| Some(told(dir).ok()?.person)).collect();
-            (!pairs.is_empty()).then(|| Count { model, pairs: pairs.len(), persons: persons.len() })
+            (!pairs.is_empty()).then_some(Count { model, pairs: pairs.len(), persons: persons.len() })
         };
         names.into_iter().filter_map(count).collect()
     }

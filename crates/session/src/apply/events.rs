@@ -40,7 +40,7 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         && matches!(
             event.kind,
             EventKind::Inferred(_)
-                | EventKind::Explained { .. }
+                | EventKind::Explained(_)
                 | EventKind::Improved { .. }
                 | EventKind::SegLoaded { .. }
                 | EventKind::Scanned { .. }
@@ -71,9 +71,8 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             Vec::new()
         }
         EventKind::Inferred(result) => super::results::inferred(s, *result),
-        EventKind::Explained { stack, model, sha256, geometry, frame, told } => {
-            let of = super::explain::Of { stack, model, sha256, geometry, frame };
-            super::explain::explained(s, &of, told);
+        EventKind::Explained(explained) => {
+            super::explain::explained(s, *explained);
             Vec::new()
         }
         EventKind::Corrections(counts) => {

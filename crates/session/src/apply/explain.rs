@@ -1,21 +1,9 @@
 //! Looking at what an answer rests on: maps and ranges.
 
-use lightbox_core::VolumeGeometry;
-
 use crate::event::{Effect, ExplainSpec, JobSpec};
-use crate::heat::{ExplainBy, Heat, HeatId, MOST_OPACITY, Told};
-use crate::ids::StackId;
+use crate::heat::{ExplainBy, Explained, Heat, HeatId, MOST_OPACITY, Told};
 use crate::problem::{ProblemPlace, Severity};
 use crate::session::{JobKind, Session};
-
-/// What was looked at.
-pub(super) struct Of {
-    pub(super) stack: StackId,
-    pub(super) model: String,
-    pub(super) sha256: String,
-    pub(super) geometry: VolumeGeometry,
-    pub(super) frame: usize,
-}
 
 pub(super) fn start(
     s: &mut Session,
@@ -43,13 +31,13 @@ pub(super) fn start(
 }
 
 /// What a job found out joins the newest result that it speaks of; one that was taken away meanwhile has none.
-pub(super) fn explained(s: &mut Session, of: &Of, told: Told) {
+pub(super) fn explained(s: &mut Session, of: Explained) {
     let unchanged = s.library.stack(of.stack).is_some_and(|open| *open.geometry() == of.geometry);
     let is_it = |r: &&mut crate::results::InferResult| {
         r.stack == of.stack && r.model == of.model && r.sha256 == of.sha256 && r.covers(of.frame)
     };
     let Some(result) = s.results.iter_mut().rev().find(is_it).filter(|_| unchanged) else { return };
-    match told {
+    match of.told {
         Told::Spread(spread) => {
             result.spreads.retain(|(frame, _)| *frame != of.frame);
             result.spreads.push((of.frame, spread));

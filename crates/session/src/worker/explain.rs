@@ -8,7 +8,7 @@ use lightbox_model::{GreyImage, Model, RunCx};
 use super::End;
 use super::infer::{ended, entry, frame_of, infer};
 use crate::event::{EventKind, ExplainSpec};
-use crate::heat::{ClassSpread, ExplainBy, Heat, HeatId, MOST_OPACITY, Told};
+use crate::heat::{ClassSpread, ExplainBy, Explained, Heat, HeatId, MOST_OPACITY, Told};
 use crate::jobs::JobCx;
 use crate::picture::picture;
 use crate::results::ResultId;
@@ -75,14 +75,14 @@ pub(super) fn explain(cx: &JobCx, spec: ExplainSpec) -> Result<(), End> {
             Told::Spread(model.card().labels.iter().zip(all).map(spread).collect())
         }
     };
-    cx.send(EventKind::Explained {
+    cx.send(EventKind::Explained(Box::new(Explained {
         stack: run.stack,
         model: run.model.id.clone(),
         sha256: run.model.card.sha256.clone(),
         geometry: run.geometry.clone(),
         frame: run.frame_index,
         told,
-    });
+    })));
     Ok(())
 }
 

@@ -144,7 +144,8 @@ fn map(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, heat: &Heat) {
         paragraph(ui, "No place speaks for this class.", TABLE, t.t2);
     }
     ui.add_space(4.0);
-    let mut said = vec![format!("Took {:.1} s", heat.seconds)];
+    let mut said =
+        vec![if heat.seconds < 0.05 { "Took < 0.1 s".to_owned() } else { format!("Took {:.1} s", heat.seconds) }];
     if let Some(part) = heat.area_deviation {
         said.push(format!("the area moves by ± {:.1} % (SD)", part * 100.0));
     }

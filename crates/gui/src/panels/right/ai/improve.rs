@@ -1,6 +1,6 @@
 //! Letting a copy of a model learn from approved masks: what there is, the run with its curve, and the offer.
 
-use egui::{Id, Ui};
+use egui::{Align, Id, Ui};
 use lightbox_session::card::Interval;
 use lightbox_session::improving::{Compared, LEAST_PERSONS, Learning, Learnt, Offered, UPDATES, approved};
 use lightbox_session::models::ModelInfo;
@@ -76,7 +76,7 @@ fn there_is(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &M
         paragraph(ui, why, NOTE, t.t3);
     }
     if lacking > 0 {
-        let what = format!("{lack} {LEAST_PERSONS} at least: it learns from some and is measured on others.");
+        let what = format!("{lack} At least {LEAST_PERSONS}: it learns from some and is measured on others.");
         paragraph(ui, &what, NOTE, t.t3);
     }
     let kept =
@@ -113,8 +113,14 @@ fn curve(ui: &mut Ui, updates: usize, points: &[Learnt]) {
     ui.add(Plot::new("Learning", updates, &loss).figure("Dice, validation", &dice));
 }
 
+/// Whether the offer on the screen has been brought into view.
+fn seen_id() -> Id {
+    Id::unique("offer seen")
+}
+
 fn running(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, run: &Learning) {
     let t = cx.tokens;
+    ui.data_mut(|data| data.remove::<bool>(seen_id()));
     curve(ui, run.updates, &run.points);
     ui.add_space(4.0);
     let job = cx.session.job(run.job);
@@ -165,7 +171,7 @@ fn offered(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, offer: &Offered) {
             }
         },
         |ui| {
-            let text = format!("Learnt from {}, {updates} of {UPDATES} updates", count(masks, "mask"));
+            let text = format!("From {}, {updates} of {UPDATES} updates", count(masks, "mask"));
             words(ui, &text, TABLE, Weight::Regular, t.t2);
         },
     );
@@ -207,6 +213,11 @@ fn offered(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, offer: &Offered) {
             out.command(Command::DiscardImproved);
         }
     });
+    // It is longer than the curve in whose place it comes: once, its end is brought into view.
+    if !ui.data(|data| data.get_temp::<bool>(seen_id())).unwrap_or(false) {
+        ui.scroll_to_cursor(Some(Align::BOTTOM));
+        ui.data_mut(|data| data.insert_temp(seen_id(), true));
+    }
 }
 
 /// Old and new on the same cases.

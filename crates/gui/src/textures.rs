@@ -203,8 +203,9 @@ impl ViewTextures {
         };
         let shown: Vec<_> = document.segments.iter().filter(|x| x.visible).collect();
         let looks = shown.iter().map(|x| (x.id, x.colour, document.proposed.contains(&x.id))).collect();
-        // Under a map only outlines: two layers of colour would be read as one.
-        let fill = if self.heat.is_some() { 0.0 } else { fill_of(s, open) };
+        // Under a map only outlines: two layers of colour would be read as one. On a difference too: its greys are values.
+        let difference = self.image_key.as_ref().and_then(|k| k.layer).is_some_and(|l| l.show == LayerShow::Residual);
+        let fill = if self.heat.is_some() || difference { 0.0 } else { fill_of(s, open) };
         let mask_key = (key.clone(), document.revision, looks, fill.to_bits());
         if self.mask_key.as_ref() == Some(&mask_key) {
             return;

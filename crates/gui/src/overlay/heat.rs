@@ -85,13 +85,38 @@ pub fn number(value: f32) -> String {
     }
 }
 
-/// The bar at the left of an image, above the corner text, with its two ends.
-pub(crate) fn legend(ui: &Ui, tokens: &Tokens, room: Rect, heat: &Heat) {
-    if room.width() < ROOM_PT[0] || room.height() < ROOM_PT[1] || heat.top <= 0.0 {
-        return;
-    }
+/// The place of a bar at the left of an image, above the corner text; `None` where there is no room.
+fn place(room: Rect) -> Option<Rect> {
     let bottom = room.bottom() - 64.0;
     let rect = Rect::from_min_max(pos2(room.left() + 8.0, bottom - BAR_PT), pos2(room.left() + 16.0, bottom));
+    (room.width() >= ROOM_PT[0] && room.height() >= ROOM_PT[1]).then_some(rect)
+}
+
+/// The bar of a difference: black and white are so far from the grey of zero.
+pub(crate) fn difference_legend(ui: &Ui, tokens: &Tokens, room: Rect, reach: f32) {
+    let Some(rect) = place(room) else { return };
+    ui.painter().rect_filled(rect.expand(1.0), 0, halo(tokens));
+    let mut mesh = Mesh::default();
+    for (y, ink) in [(rect.top(), Color32::WHITE), (rect.bottom(), Color32::BLACK)] {
+        for x in [rect.left(), rect.right()] {
+            mesh.vertices.push(Vertex { pos: pos2(x, y), uv: egui::epaint::WHITE_UV, color: ink });
+        }
+    }
+    mesh.add_triangle(0, 1, 2);
+    mesh.add_triangle(1, 2, 3);
+    ui.painter().add(mesh);
+    for (y, align, text) in [
+        (rect.top(), Align2::LEFT_TOP, format!("+{reach:.0}")),
+        (rect.center().y, Align2::LEFT_CENTER, "0".to_owned()),
+        (rect.bottom(), Align2::LEFT_BOTTOM, format!("−{reach:.0}")),
+    ] {
+        outlined_text(ui, pos2(rect.right() + 6.0, y), align, &text, font(11.0, Weight::Medium), tokens.ov);
+    }
+}
+
+/// The bar of a map with its two ends.
+pub(crate) fn legend(ui: &Ui, tokens: &Tokens, room: Rect, heat: &Heat) {
+    let Some(rect) = place(room).filter(|_| heat.top > 0.0) else { return };
     ui.painter().rect_filled(rect.expand(1.0), 0, halo(tokens));
     bar(ui.painter(), tokens, rect);
     let more = if heat.saturates { "≥ " } else { "" };

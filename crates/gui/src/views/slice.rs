@@ -15,7 +15,7 @@ use crate::cx::{Cx, DialogRequest, Out};
 use crate::overlay::{annotations, boxes, crosshair, heat, masks, scale_bar, text};
 use crate::panels::amount::reading;
 use crate::panels::parts::count;
-use crate::textures::{ViewTextures, heat_of, layer_of};
+use crate::textures::{ViewTextures, heat_of, layer_of, residual_reach};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
 
@@ -149,8 +149,12 @@ fn picture(
                 scale_bar::paint(ui, ui.painter(), t, place, ends, mm);
             }
             let bar_right = bar.map(|(ends, _)| ends[1]);
-            if let Some(heat) = heat_of(s, slot) {
-                heat::legend(ui, t, place.rect, heat);
+            match (layer_of(s, slot), heat_of(s, slot)) {
+                (Some((layer, restored)), _) if layer.show == LayerShow::Residual => {
+                    heat::difference_legend(ui, t, place.rect, residual_reach(restored));
+                }
+                (_, Some(heat)) => heat::legend(ui, t, place.rect, heat),
+                _ => {}
             }
             let letters = open.edge_letters(view.plane);
             text::paint(ui, t, place.rect, &shown, &letters, bar_right, response.hover_pos());

@@ -299,6 +299,10 @@ fn about(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mode
     }
     let origin = if model.added { "Added by the user" } else { "Shipped with Lightbox" };
     words(ui, &format!("{origin} · {}", model.card.licence), NOTE, Weight::Regular, cx.tokens.t3);
+    // Whether a plain method does as well is no secret of the whole card.
+    if let Some(atlas) = model.card.atlas.as_ref().filter(|a| !a.verdict.is_empty() && !whole) {
+        paragraph(ui, &atlas.verdict, NOTE, cx.tokens.t3);
+    }
     ui.add_space(4.0);
     let frame = {
         let view = cx.session.workspace.active_view();

@@ -1,6 +1,6 @@
 //! The window drawn into pictures, with nothing on the screen: one as a script leaves it, and those of the README.
 
-mod indexed;
+mod small;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ impl Studio {
         // A panel that scrolls takes a few frames.
         self.frames.settle(90, &mut self.app);
         let picture = self.frames.paint().map_err(|e| e.to_string())?;
-        indexed::write(path, &picture).map_err(|e| format!("The picture cannot be written ({e}): {}", path.display()))
+        small::write(path, &picture).map_err(|e| format!("The picture cannot be written ({e}): {}", path.display()))
     }
 
     /// Says what drew.

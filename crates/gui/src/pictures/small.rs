@@ -1,4 +1,5 @@
-//! Pictures as small files: at most 256 colours, chosen by halving the box of colours that errs most (median cut).
+//! Pictures as small files. The noise of an image is most of its file, so levels that are hardly told apart become one;
+//! where that is not enough, a palette of colours that is chosen by halving the box that errs most (median cut).
 
 use std::io;
 use std::path::Path;
@@ -7,8 +8,12 @@ use image::RgbaImage;
 
 /// Bits of a channel by which colours are told apart.
 const BITS: u32 = 6;
-/// Colours of a palette.
-const MOST: usize = 256;
+/// Levels of a channel that become one, then colours of a palette: the first that makes a file of [`MOST_BYTES`] or less.
+const STEPS: [u16; 4] = [1, 4, 6, 8];
+/// See [`STEPS`].
+const COLOURS: [usize; 4] = [256, 176, 112, 64];
+/// What a page should carry for one picture.
+const MOST_BYTES: usize = 300_000;
 
 /// A colour in [`BITS`] a channel, and how many pixels have it.
 type Counted = ([u8; 3], u64);
@@ -18,7 +23,40 @@ type Counted = ([u8; 3], u64);
 /// # Errors
 /// The system's.
 pub(super) fn write(path: &Path, picture: &RgbaImage) -> io::Result<()> {
-    let (palette, indices) = indexed(picture);
+    let mut bytes = Vec::new();
+    for step in STEPS {
+        bytes = stepped(picture, step)?;
+        if bytes.len() <= MOST_BYTES {
+            return std::fs::write(path, bytes);
+        }
+    }
+    for colours in COLOURS {
+        bytes = encode(picture, colours)?;
+        if bytes.len() <= MOST_BYTES {
+            break;
+        }
+    }
+    std::fs::write(path, bytes)
+}
+
+/// The picture with so many levels made one; black stays black and white white.
+fn stepped(picture: &RgbaImage, step: u16) -> io::Result<Vec<u8>> {
+    let level = |v: u8| ((u16::from(v) + step / 2) / step * step).min(255) as u8;
+    let rgb: Vec<u8> = picture.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(level)).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    encoder.set_filter(png::Filter::Adaptive);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&rgb)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+fn encode(picture: &RgbaImage, colours: usize) -> io::Result<Vec<u8>> {
+    let (palette, indices) = indexed(picture, colours);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
     encoder.set_color(png::ColorType::Indexed);
@@ -30,7 +68,7 @@ pub(super) fn write(path: &Path, picture: &RgbaImage) -> io::Result<()> {
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&indices)?;
     writer.finish()?;
-    std::fs::write(path, bytes)
+    Ok(bytes)
 }
 
 fn key([r, g, b, _]: [u8; 4]) -> [u8; 3] {
@@ -42,14 +80,14 @@ fn number(key: [u8; 3]) -> usize {
 }
 
 /// The palette, and for each pixel its place in it.
-fn indexed(picture: &RgbaImage) -> (Vec<[u8; 3]>, Vec<u8>) {
+fn indexed(picture: &RgbaImage, most: usize) -> (Vec<[u8; 3]>, Vec<u8>) {
     let mut counts = vec![0u64; 1 << (3 * BITS)];
     picture.pixels().for_each(|p| counts[number(key(p.0))] += 1);
     let mask = (1 << BITS) - 1;
     let colour = |n: usize| [n >> (2 * BITS) & mask, n >> BITS & mask, n & mask].map(|v| v as u8);
     let all: Vec<Counted> = counts.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| (colour(i), *n)).collect();
     let mut boxes = vec![all];
-    while boxes.len() < MOST {
+    while boxes.len() < most {
         let worst = (0..boxes.len()).max_by_key(|i| error(&boxes[*i]));
         let Some(worst) = worst.filter(|i| boxes[*i].len() > 1) else { break };
         let half = split(&mut boxes[worst]);
@@ -117,7 +155,7 @@ mod tests {
         });
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.png");
-        write(&path, &picture).unwrap();
+        std::fs::write(&path, encode(&picture, 256).unwrap()).unwrap();
         let back = image::open(&path).unwrap().into_rgba8();
         let off = |(a, b): (&image::Rgba<u8>, &image::Rgba<u8>)| (0..3).map(|c| a.0[c].abs_diff(b.0[c])).max().unwrap();
         let all: Vec<u8> = picture.pixels().zip(back.pixels()).map(off).collect();
@@ -130,10 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_that_is_small_already_is_not_changed_and_no_level_moves_far() {
+        let picture = RgbaImage::from_fn(64, 64, |x, y| image::Rgba([(x * 4) as u8, (y * 4) as u8, 7, 255]));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        write(&path, &picture).unwrap();
+        assert_eq!(image::open(&path).unwrap().into_rgba8(), picture);
+        let back = image::load_from_memory(&stepped(&picture, 8).unwrap()).unwrap().into_rgba8();
+        assert!(picture.iter().zip(back.iter()).all(|(a, b)| a.abs_diff(*b) <= 4));
+    }
+
+    #[test]
     fn black_white_and_few_colours_stay() {
         let colours = [[0, 0, 0, 255], [255, 255, 255, 255], [200, 40, 40, 255]];
         let picture = RgbaImage::from_fn(9, 1, |x, _| image::Rgba(colours[x as usize % 3]));
-        let (palette, indices) = indexed(&picture);
+        let (palette, indices) = indexed(&picture, 256);
         assert_eq!(palette.len(), 3);
         let of = |n: usize| palette[usize::from(indices[n])];
         assert_eq!((of(0), of(1)), ([0; 3], [255; 3]));

@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod checked;
+mod explain;
 mod fluid;
+mod improve;
 mod kept;
 mod models;
 mod reading;

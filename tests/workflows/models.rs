@@ -50,7 +50,7 @@ fn found(rect_px: [f32; 4], score: f32) -> FoundBox {
 }
 
 /// A model with random weights among those that a user added.
-fn added(dir: &Path, card: &str) -> String {
+pub(crate) fn added(dir: &Path, card: &str) -> String {
     let card: Card = toml::from_str(card).unwrap_or_else(|e| panic!("{e}: {card}"));
     let id = card.id.clone();
     let mut seed = 7u32;

@@ -8,6 +8,7 @@ pub mod icons;
 pub mod offscreen;
 pub mod overlay;
 pub mod panels;
+mod pictures;
 pub mod shortcuts;
 pub mod textures;
 pub mod theme;
@@ -16,4 +17,5 @@ mod wheel;
 pub mod widgets;
 mod window;
 
-pub use window::{ScreenshotOptions, WindowOptions, run, screenshot};
+pub use pictures::{ScreenshotOptions, readme_pictures, screenshot};
+pub use window::{WindowOptions, run};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egui::{ColorImage, Context, TextureHandle, TextureId, TextureOptions};
 use lightbox_core::plane::{PlanePixels, PlaneStack};
 use lightbox_core::{BitPlane, Frame, Plane, PlaneGrid, Rgb, SegmentId, Window, raster};
+use lightbox_session::heat::{Heat, HeatId};
 use lightbox_session::results::Restored;
 use lightbox_session::workspace::{Layer, LayerShow};
 use lightbox_session::{LoadState, OpenStack, Session, StackId};
@@ -72,6 +73,9 @@ pub struct ViewTextures {
     mask_key: Option<(PixelKey, u64, Vec<(SegmentId, Rgb, bool)>, u32)>,
     /// The fills of the masks.
     pub mask: Option<TextureHandle>,
+    heat_key: Option<(PixelKey, HeatId, u32)>,
+    /// The map of what an answer rests on, or of where it is unsure.
+    pub heat: Option<TextureHandle>,
     /// Masks cut by this plane, bottom first.
     pub shapes: Vec<MaskShape>,
     kept: BTreeMap<SegmentId, KeptMask>,
@@ -164,7 +168,21 @@ impl ViewTextures {
                 self.image_key = None;
             }
         }
+        self.update_heat(ctx, heat_of(s, slot), &grid, &key);
         self.update_masks(ctx, s, open, &planes, &key, bare);
+    }
+
+    fn update_heat(&mut self, ctx: &Context, heat: Option<&Heat>, grid: &PlaneGrid, key: &PixelKey) {
+        let heat = heat.filter(|h| (h.columns, h.rows) == (grid.width, grid.height));
+        let heat_key = heat.map(|h| (key.clone(), h.id, h.opacity.to_bits()));
+        if heat_key == self.heat_key {
+            return;
+        }
+        match heat {
+            Some(heat) => put(ctx, &mut self.heat, "heat", crate::overlay::heat::image(heat), TextureOptions::LINEAR),
+            None => self.heat = None,
+        }
+        self.heat_key = heat_key;
     }
 
     fn update_masks(
@@ -185,7 +203,9 @@ impl ViewTextures {
         };
         let shown: Vec<_> = document.segments.iter().filter(|x| x.visible).collect();
         let looks = shown.iter().map(|x| (x.id, x.colour, document.proposed.contains(&x.id))).collect();
-        let fill = fill_of(s, open);
+        // Under a map only outlines: two layers of colour would be read as one. On a difference too: its greys are values.
+        let difference = self.image_key.as_ref().and_then(|k| k.layer).is_some_and(|l| l.show == LayerShow::Residual);
+        let fill = if self.heat.is_some() || difference { 0.0 } else { fill_of(s, open) };
         let mask_key = (key.clone(), document.revision, looks, fill.to_bits());
         if self.mask_key.as_ref() == Some(&mask_key) {
             return;
@@ -243,6 +263,14 @@ pub fn layer_of(s: &Session, slot: usize) -> Option<(Layer, &Restored)> {
     let frame = open.plane_stack(view.plane).stored_slice(view.index)?;
     let result = s.results.iter().find(|r| r.id == layer.result && r.stack == open.id)?;
     Some((layer, result.image_on(frame)?))
+}
+
+/// The map that is drawn on the frame that a viewport shows.
+#[must_use]
+pub fn heat_of(s: &Session, slot: usize) -> Option<&Heat> {
+    let view = &s.workspace.views[slot];
+    let open = s.library.stack(view.stack?)?;
+    s.heat_on(open.id, open.plane_stack(view.plane).stored_slice(view.index)?)
 }
 
 /// The values of a difference that are black and white: four deviations, which hold nearly all of it.

@@ -210,6 +210,9 @@ pub struct Tokens {
     /// Thumb of that bar.
     #[serde(deserialize_with = "colour")]
     pub ovthumb: Color32,
+    /// Maps over an image, from the weakest place that is drawn to the strongest, the same in both themes.
+    #[serde(deserialize_with = "colours")]
+    pub heat: [Color32; 4],
     /// Colours of masks, told apart under the three kinds of colour blindness.
     #[serde(deserialize_with = "colours")]
     pub masks: [Color32; 12],
@@ -264,12 +267,12 @@ fn colour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Color32, D::Erro
     hex(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-fn colours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Color32; 12], D::Error> {
+fn colours<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Result<[Color32; N], D::Error> {
     // RON writes a fixed array as a tuple; a list with a checked length reads better in the file.
     let texts = Vec::<String>::deserialize(deserializer)?;
-    let mut all = [Color32::TRANSPARENT; 12];
+    let mut all = [Color32::TRANSPARENT; N];
     if texts.len() != all.len() {
-        return Err(D::Error::invalid_length(texts.len(), &"twelve colours"));
+        return Err(D::Error::invalid_length(texts.len(), &format!("{N} colours").as_str()));
     }
     for (colour, text) in all.iter_mut().zip(&texts) {
         *colour = hex(text).map_err(D::Error::custom)?;

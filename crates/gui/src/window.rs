@@ -1,17 +1,14 @@
-//! Opening the window, and drawing it without one.
+//! Opening the window.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use egui::vec2;
-use lightbox_session::{Command, Places};
+use lightbox_session::Places;
 use winit::event_loop::EventLoop;
 
 use crate::app::App;
-use crate::offscreen::{Backend, Frames};
-use crate::theme::Theme;
 use crate::wheel::OneNotch;
 
 /// What the window opens with.
@@ -22,24 +19,6 @@ pub struct WindowOptions {
     /// The built-in study instead.
     pub demo: bool,
 }
-
-/// What is drawn without a window.
-#[derive(Debug, Clone)]
-pub struct ScreenshotOptions {
-    /// Files, folders, ZIPs.
-    pub paths: Vec<PathBuf>,
-    /// The built-in study instead.
-    pub demo: bool,
-    /// Width and height in pixels.
-    pub size: [u32; 2],
-    /// Commands, each after what the last one started is done.
-    pub commands: Vec<Command>,
-    /// The picture.
-    pub out: PathBuf,
-}
-
-/// How long a screenshot waits for its jobs.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Opens the window and stays until it is closed. Draws with wgpu, with OpenGL where wgpu finds no graphics processor;
 /// `LIGHTBOX_RENDERER` set to `wgpu` or `gl` decides otherwise.
@@ -102,53 +81,5 @@ fn no_display() -> String {
         "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set).".to_owned()
     } else {
         format!("the display does not answer ({}).", named.join(", "))
-    }
-}
-
-/// Draws the window into a PNG, with nothing on the screen. Says what drew it.
-///
-/// # Errors
-/// One sentence when it cannot be drawn or written, or its jobs do not end.
-pub fn screenshot(options: &ScreenshotOptions) -> Result<String, String> {
-    let [width, height] = options.size;
-    let mut frames = Frames::new(width, height, 1.0, Theme::Dark, Backend::Auto).map_err(|e| e.to_string())?;
-    let own = tempfile::tempdir().map_err(|e| format!("No folder for temporary files: {e}."))?;
-    // A picture is nobody's work: its gestures must neither lie in the reader's journal nor be offered at the next start,
-    // and the theme or the layout that a script asks for must not be the reader's from then on.
-    let places = Places {
-        journal: own.path().to_owned(),
-        settings: own.path().join("settings.json"),
-        kept: own.path().join("kept"),
-        ..Places::default()
-    };
-    let jobs = lightbox_session::Jobs::threads(places, || {}).map_err(|e| e.to_string())?;
-    let mut app = App::with_jobs(jobs);
-    app.set_headless();
-    // The models are listed before anything is opened, so that the demo finds the one that it runs.
-    wait(&mut frames, &mut app)?;
-    app.open(options.paths.clone(), options.demo);
-    wait(&mut frames, &mut app)?;
-    app.script(options.commands.iter().cloned());
-    wait(&mut frames, &mut app)?;
-    frames.settle(8, &mut app);
-    frames.save_png(&options.out).map_err(|e| e.to_string())?;
-    let name = frames.painter_name();
-    app.quit();
-    frames.step(&mut app);
-    Ok(name)
-}
-
-/// Draws frames until nothing runs any more.
-fn wait(frames: &mut Frames, app: &mut App) -> Result<(), String> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        frames.step(app);
-        if !app.is_busy() {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            return Err("The picture was not made: a job did not end within five minutes.".to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }

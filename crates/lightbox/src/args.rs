@@ -27,6 +27,9 @@ pub(crate) enum Command {
         /// Draws the window into this PNG instead.
         #[arg(long)]
         screenshot: Option<PathBuf>,
+        /// Draws the pictures of the README into this folder instead.
+        #[arg(long, conflicts_with = "screenshot")]
+        pictures: Option<PathBuf>,
         /// Size of the picture.
         #[arg(long, default_value = "1440x900", value_parser = size)]
         size: [u32; 2],

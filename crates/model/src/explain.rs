@@ -21,6 +21,19 @@ pub enum Method {
 }
 
 impl Method {
+    /// All, the quickest first.
+    pub const ALL: [Self; 3] = [Self::GradCam, Self::Occlusion, Self::IntegratedGradients];
+
+    /// As people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GradCam => "Grad-CAM",
+            Self::Occlusion => "Occlusion",
+            Self::IntegratedGradients => "Integrated gradients",
+        }
+    }
+
     /// As on the command line.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -56,6 +69,9 @@ impl Model {
     pub fn explain(&self, picture: &Picture, method: Method, class: Option<usize>, cx: &RunCx<'_>) -> Result<Heat> {
         let card = self.card();
         crate::answer::want(card, Task::Classification)?;
+        let told = cx;
+        // A method runs the network many times: how far it is, it tells itself.
+        let cx = &RunCx { cancelled: told.cancelled, progress: &|_, _| {} };
         let prepared = prepare(picture, card)?;
         let logits: Vec<f32> = self.network().forward(&prepared.x, cx)?.get(0)?.to_vec1()?;
         let class =
@@ -69,9 +85,9 @@ impl Model {
                 let (map, h, w) = self.grad_cam(&prepared.x, class, cx)?;
                 resize(&map, w, h, columns, rows)
             }
-            Method::Occlusion => self.occlusion(&prepared.x, class, cx)?,
+            Method::Occlusion => self.occlusion(&prepared.x, class, told)?,
             Method::IntegratedGradients => {
-                let (map, residual) = self.integrated_gradients(&prepared.x, class, cx)?;
+                let (map, residual) = self.integrated_gradients(&prepared.x, class, told)?;
                 completeness_residual = Some(residual);
                 map
             }
@@ -94,7 +110,8 @@ impl Model {
         Ok((weighed(&map.get(0)?, &weights)?, h, w))
     }
 
-    fn occlusion(&self, x: &Tensor, class: usize, cx: &RunCx<'_>) -> Result<Vec<f32>> {
+    fn occlusion(&self, x: &Tensor, class: usize, told: &RunCx<'_>) -> Result<Vec<f32>> {
+        let cx = &RunCx { cancelled: told.cancelled, progress: &|_, _| {} };
         let (_, channels, h, w) = x.dims4()?;
         let values: Vec<f32> = x.flatten_all()?.to_vec1()?;
         let probability = |values: Vec<f32>| -> Result<f32> {
@@ -107,9 +124,12 @@ impl Model {
         // An eighth of the side, half of it a step.
         let (ph, pw) = ((h / 8).max(2), (w / 8).max(2));
         let (mut sum, mut count) = (vec![0f32; h * w], vec![0f32; h * w]);
+        let (all, mut done) = (h.div_ceil(ph / 2) * w.div_ceil(pw / 2), 0);
         for top in (0..h).step_by(ph / 2) {
             for left in (0..w).step_by(pw / 2) {
                 cx.check()?;
+                done += 1;
+                (told.progress)(done as f32 / all as f32, &format!("Patch {done} of {all}"));
                 let (bottom, right) = ((top + ph).min(h), (left + pw).min(w));
                 let mut covered = values.clone();
                 for c in 0..channels {
@@ -130,7 +150,8 @@ impl Model {
     }
 
     /// The shares and how far their sum is from what it should be.
-    fn integrated_gradients(&self, x: &Tensor, class: usize, cx: &RunCx<'_>) -> Result<(Vec<f32>, f64)> {
+    fn integrated_gradients(&self, x: &Tensor, class: usize, told: &RunCx<'_>) -> Result<(Vec<f32>, f64)> {
+        let cx = &RunCx { cancelled: told.cancelled, progress: &|_, _| {} };
         // 0 is the mean of a standardised image, the middle grey.
         let start = x.zeros_like()?;
         let way = (x - &start)?;
@@ -138,6 +159,7 @@ impl Model {
         let mut sum = x.zeros_like()?;
         for k in 0..STEPS {
             cx.check()?;
+            (told.progress)((k + 1) as f32 / STEPS as f32, &format!("Step {} of {STEPS}", k + 1));
             // Middles of the steps.
             let at = Var::from_tensor(&(&start + (&way * ((k as f64 + 0.5) / STEPS as f64))?)?)?;
             let grads = number(at.as_tensor())?.backward()?;

@@ -107,11 +107,7 @@ impl Model {
     /// for itself.
     #[must_use]
     pub fn segments_plainly(&self) -> bool {
-        let card = &self.card;
-        let one = card.architecture.takes() == crate::arch::Takes::Plane(1) && !card.input.click;
-        let input = card.input.resize == crate::card::Resize::Squeeze
-            && card.input.intensity == crate::card::Intensity::Standardise;
-        one && input && card.task == Task::Segmentation && card.post.activation == crate::card::Activation::Sigmoid
+        is_plain(&self.card)
     }
 
     /// Number of the network's parameters.
@@ -212,4 +208,11 @@ pub(crate) const MEAN_MASK: &str = "baseline.mean_mask";
 
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
+}
+/// Whether [`Model::segment`] is the way to the masks of a model with this card.
+pub(crate) fn is_plain(card: &Card) -> bool {
+    let one = card.architecture.takes() == crate::arch::Takes::Plane(1) && !card.input.click;
+    let input = card.input.resize == crate::card::Resize::Squeeze
+        && card.input.intensity == crate::card::Intensity::Standardise;
+    one && input && card.task == Task::Segmentation && card.post.activation == crate::card::Activation::Sigmoid
 }

@@ -70,8 +70,12 @@ impl Store {
         for (dir, added) in dirs {
             // An absent folder simply holds no models.
             let Ok(children) = std::fs::read_dir(dir) else { continue };
-            let mut folders: Vec<PathBuf> =
-                children.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.join(CARD_FILE).is_file()).collect();
+            // A name that begins with a dot is a copy that a kill left half done.
+            let whole = |p: &PathBuf| p.file_name().is_some_and(|n| !n.to_string_lossy().starts_with('.'));
+            let mut folders: Vec<PathBuf> = children
+                .filter_map(|e| e.ok().map(|e| e.path()))
+                .filter(|p| whole(p) && p.join(CARD_FILE).is_file())
+                .collect();
             folders.sort();
             for folder in folders {
                 let entry = read_entry(folder, added);
@@ -161,26 +165,9 @@ impl Store {
         self.put(&added, card, &trained.tensors)
     }
 
-    /// Writes a model that was checked, whole or not at all: the folder gets its name when both files are in it.
-    fn put(&mut self, added: &Path, mut card: Card, tensors: &crate::arch::Tensors) -> Result<&Entry> {
-        std::fs::create_dir_all(added).map_err(Error::write(added))?;
-        let dir = added.join(&card.id);
-        let part = added.join(format!(".{}.part", card.id));
-        let written = (|| {
-            if part.exists() {
-                std::fs::remove_dir_all(&part).map_err(Error::write(&part))?;
-            }
-            std::fs::create_dir_all(&part).map_err(Error::write(&part))?;
-            card.sha256 = weights::write(&part.join(WEIGHTS_FILE), tensors)?;
-            write_atomic(&part.join(CARD_FILE), card.to_toml()?.as_bytes())?;
-            std::fs::rename(&part, &dir).map_err(Error::write(&dir))
-        })();
-        if let Err(error) = written {
-            // What is left of a failed copy is of no use; the first error is the one to tell.
-            let _ = std::fs::remove_dir_all(&part);
-            return Err(error);
-        }
-        let entry = read_entry(dir, true);
+    /// Writes a model that was checked and lists it.
+    fn put(&mut self, added: &Path, card: Card, tensors: &crate::arch::Tensors) -> Result<&Entry> {
+        let entry = read_entry(write_model(added, card, tensors)?, true);
         let at = self.entries.partition_point(|e| e.id < entry.id);
         self.entries.insert(at, entry);
         Ok(&self.entries[at])
@@ -200,6 +187,29 @@ impl Store {
         self.entries.retain(|e| e.id != id);
         Ok(())
     }
+}
+
+/// Writes a model into a folder of its id, whole or not at all: the folder gets its name when both files are in it. Where it
+/// lies.
+pub(crate) fn write_model(added: &Path, mut card: Card, tensors: &crate::arch::Tensors) -> Result<PathBuf> {
+    std::fs::create_dir_all(added).map_err(Error::write(added))?;
+    let dir = added.join(&card.id);
+    let part = added.join(format!(".{}.part", card.id));
+    let written = (|| {
+        if part.exists() {
+            std::fs::remove_dir_all(&part).map_err(Error::write(&part))?;
+        }
+        std::fs::create_dir_all(&part).map_err(Error::write(&part))?;
+        card.sha256 = weights::write(&part.join(WEIGHTS_FILE), tensors)?;
+        write_atomic(&part.join(CARD_FILE), card.to_toml()?.as_bytes())?;
+        std::fs::rename(&part, &dir).map_err(Error::write(&dir))
+    })();
+    if let Err(error) = written {
+        // What is left of a failed copy is of no use; the first error is the one to tell.
+        let _ = std::fs::remove_dir_all(&part);
+        return Err(error);
+    }
+    Ok(dir)
 }
 
 fn no_folder(id: &str) -> Error {

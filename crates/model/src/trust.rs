@@ -132,6 +132,9 @@ pub struct Spread {
     pub deviation: f64,
 }
 
+/// How many variations of an image a spread is taken over.
+pub const VARIATION_COUNT: usize = VARIATIONS.len();
+
 /// Variations of an image that change no diagnosis: moved by 3 % of the side to each side, and two other grey curves.
 const VARIATIONS: [([f64; 2], f32); 7] = [
     ([0.0, 0.0], 1.0),
@@ -191,8 +194,11 @@ impl Model {
     /// As [`Model::class_logits`].
     pub fn class_spread(&self, picture: &Picture, cx: &RunCx<'_>) -> Result<Vec<Spread>> {
         let mut all: Vec<Vec<f32>> = Vec::with_capacity(VARIATIONS.len());
-        for (shift, gamma) in VARIATIONS {
+        let told = cx;
+        let cx = &RunCx { cancelled: told.cancelled, progress: &|_, _| {} };
+        for (n, (shift, gamma)) in VARIATIONS.into_iter().enumerate() {
             cx.check()?;
+            tell(told, n);
             let by = [(shift[0] * picture.columns as f64) as i64, (shift[1] * picture.rows as f64) as i64];
             let planes = picture.planes.iter().map(|p| vary(p, picture.columns, by, gamma)).collect();
             let varied = Picture { planes, ..picture.clone() };
@@ -214,13 +220,16 @@ impl Model {
         }
         image.check()?;
         let (w, h) = (self.card().input.columns, self.card().input.rows);
-        let n = VARIATIONS.len() as f32;
+        let count = VARIATIONS.len() as f32;
         let (mut sum, mut squares) = (vec![0f32; w * h], vec![0f32; w * h]);
         let mut areas = Vec::with_capacity(VARIATIONS.len());
         let small = resize(&image.values, image.columns, image.rows, w, h);
         let threshold = self.card().labels.first().map_or(0.5, |l| l.threshold);
-        for (shift, gamma) in VARIATIONS {
+        let told = cx;
+        let cx = &RunCx { cancelled: told.cancelled, progress: &|_, _| {} };
+        for (n, (shift, gamma)) in VARIATIONS.into_iter().enumerate() {
             cx.check()?;
+            tell(told, n);
             let by = [(shift[0] * w as f64) as i64, (shift[1] * h as f64) as i64];
             let varied = GreyImage { columns: w, rows: h, values: vary(&small, w, by, gamma), spacing_mm: None };
             let x = crate::evaluate::prepare(&varied, &self.card().input)?;
@@ -229,13 +238,19 @@ impl Model {
             let plane = vary(&plane, w, [-by[0], -by[1]], 1.0);
             areas.push(plane.iter().filter(|p| **p >= threshold).count() as f64 / plane.len().max(1) as f64);
             for ((s, q), p) in sum.iter_mut().zip(&mut squares).zip(&plane) {
-                *s += p / n;
-                *q += p * p / n;
+                *s += p / count;
+                *q += p * p / count;
             }
         }
         let deviation: Vec<f32> = sum.iter().zip(&squares).map(|(m, q)| (q - m * m).max(0.0).sqrt()).collect();
         Ok((resize(&deviation, w, h, image.columns, image.rows), spread(areas.into_iter())))
     }
+}
+
+/// Says which variation is looked at.
+fn tell(cx: &RunCx<'_>, n: usize) {
+    let all = VARIATIONS.len();
+    (cx.progress)(n as f32 / all as f32, &format!("Variation {} of {all}", n + 1));
 }
 
 fn spread(values: impl Iterator<Item = f64>) -> Spread {

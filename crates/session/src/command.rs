@@ -13,6 +13,7 @@ use crate::checks::Anchor;
 use crate::drugs::Numbers;
 use crate::export::Form;
 use crate::ground::Thing;
+use crate::heat::{ExplainBy, HeatId};
 use crate::ids::{AnnotationId, JobId, StackId};
 use crate::results::ResultId;
 use crate::workspace::{
@@ -306,6 +307,42 @@ pub enum Command {
     },
     /// The original, the image that a model made, and their difference, side by side.
     CompareResult(ResultId),
+    /// Looks at what a model's answer on the frame of a viewport rests on; where it has not answered there, it does first.
+    Explain {
+        /// Viewport.
+        slot: Option<usize>,
+        /// The model's id.
+        model: String,
+        /// How.
+        by: ExplainBy,
+        /// Number of the class in the card; the most probable one while `None`.
+        #[serde(default)]
+        class: Option<usize>,
+    },
+    /// Draws a map or not; one a frame is drawn.
+    ShowHeat(HeatId, bool),
+    /// How strongly a map is drawn, 0 to 0.4.
+    SetHeatOpacity(HeatId, f32),
+    /// Takes a map away.
+    RemoveHeat(HeatId),
+    /// Keeps the approved masks on the frame of a viewport for a model to learn from: pixels, mask and a salted hash of who it
+    /// is, on this machine.
+    UseForImproving {
+        /// Viewport.
+        slot: Option<usize>,
+        /// The model's id.
+        model: String,
+    },
+    /// Deletes what is kept for a model to learn from.
+    ForgetCorrections(String),
+    /// Lets a copy of a model learn from what is kept.
+    Improve(String),
+    /// Ends that with the best state so far, which is measured and offered.
+    FinishImproving,
+    /// Keeps the copy that is offered beside the old model, under an id of its own.
+    KeepImproved,
+    /// Gives the copy that is offered up.
+    DiscardImproved,
     /// Opens a model's section in the AI tab.
     ChooseModel(String),
     /// Lists the models anew: something was added.

@@ -10,7 +10,9 @@ use lightbox_dicom::{Series, Stack, StudyIndex};
 use crate::ask::Found;
 use crate::checks::{CheckSpec, Checked};
 use crate::export::ExportSpec;
+use crate::heat::{ExplainBy, Explained};
 use crate::ids::{JobId, StackId};
+use crate::improving::{Count, Learnt};
 use crate::journal::{Record, Recovery};
 use crate::library::Thumbnail;
 use crate::models::ModelInfo;
@@ -25,6 +27,8 @@ pub enum Effect {
     Start(JobId, JobSpec),
     /// Ask a job to stop.
     Cancel(JobId),
+    /// Ask a job to end with what it has.
+    Finish(JobId),
     /// Load the frames nearest to this one first.
     Focus(StackId, usize),
     /// Write these records to the journal.
@@ -62,6 +66,28 @@ pub enum JobSpec {
     Models,
     /// Runs a model on one frame.
     Infer(Box<InferSpec>),
+    /// Looks at an answer of a model.
+    Explain(Box<ExplainSpec>),
+    /// Counts the approved masks that are kept for learning.
+    CountCorrections,
+    /// Keeps an approved mask for learning.
+    AddCorrection(Box<CorrectionSpec>),
+    /// Deletes what is kept for a model to learn from.
+    ForgetCorrections(String),
+    /// Lets a copy of a model learn.
+    Improve {
+        /// The model.
+        model: Box<ModelInfo>,
+        /// Updates.
+        updates: usize,
+    },
+    /// Keeps a changed copy as a model of the user's.
+    KeepImproved {
+        /// The copy.
+        offer: Arc<lightbox_model::train::correct::Offer>,
+        /// Ids that are taken.
+        taken: Vec<String>,
+    },
     /// Saves segments as DICOM SEG.
     SaveSeg(Box<SaveSegSpec>),
     /// Reads a DICOM SEG and lays it onto one of these stacks.
@@ -144,6 +170,40 @@ pub struct InferSpec {
     pub left_is_patient_right: Option<bool>,
 }
 
+/// What is looked at, and how.
+#[derive(Debug, Clone)]
+pub struct ExplainSpec {
+    /// Model and frame.
+    pub on: InferSpec,
+    /// How.
+    pub by: ExplainBy,
+    /// Number of the class; the most probable one while `None`.
+    pub class: Option<usize>,
+    /// The model has not answered on this frame: that comes first.
+    pub run_first: bool,
+}
+
+/// An approved mask on its way into the set that a model learns from.
+#[derive(Debug, Clone)]
+pub struct CorrectionSpec {
+    /// The model.
+    pub model: ModelInfo,
+    /// Stack.
+    pub stack: StackId,
+    /// Frame of the stack.
+    pub frame_index: usize,
+    /// Its pixels, where they are loaded.
+    pub frame: Option<Arc<Frame>>,
+    /// Header.
+    pub info: Arc<Stack>,
+    /// The masks; all belong to the model's label.
+    pub masks: Vec<Arc<lightbox_core::BitPlane>>,
+    /// Tells the person among all; hashed before it is written.
+    pub person: String,
+    /// Tells the image among all; hashed before it is written.
+    pub image: String,
+}
+
 /// What a SEG is made of.
 #[derive(Debug, Clone)]
 pub struct SaveSegSpec {
@@ -220,6 +280,32 @@ pub enum EventKind {
     Models(Vec<ModelInfo>),
     /// A model's result.
     Inferred(Box<InferResult>),
+    /// What an answer rests on, or how far it moves.
+    Explained(Box<Explained>),
+    /// What is kept for models to learn from.
+    Corrections(Vec<Count>),
+    /// An approved mask is on the disk.
+    CorrectionKept {
+        /// Stack.
+        stack: StackId,
+        /// Frame of the stack.
+        frame: usize,
+        /// The model's id.
+        model: String,
+    },
+    /// A point of the curve of a copy that learns.
+    Learnt(Learnt),
+    /// A copy has learnt and was measured.
+    Improved {
+        /// The model that was changed.
+        model: String,
+        /// What the reader has to know, a sentence each.
+        notes: Vec<String>,
+        /// The copy.
+        offer: Arc<lightbox_model::train::correct::Offer>,
+    },
+    /// A changed copy is among the models, under this id.
+    ImprovedKept(String),
     /// A SEG was saved, read back and found equal.
     SegSaved {
         /// Stack.

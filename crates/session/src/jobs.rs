@@ -6,7 +6,8 @@
 //! | saves | masks, reports, settings: a save never waits for a scan | 1 |
 //! | load | frames on the screen; each job uses all cores, two stacks at a time | 2 |
 //! | background | thumbnails | 1 |
-//! | compute | models | 1 |
+//! | compute | models, and what their answers rest on | 1 |
+//! | learn | a copy of a model that learns, on a pool of low priority | 1 |
 //! | words | checks of a report while it is typed | 1 |
 //! | ask | the knowledge base, which takes a moment to read | 1 |
 //!
@@ -67,6 +68,7 @@ pub struct JobCx {
     /// Its number.
     pub job: JobId,
     cancelled: Arc<AtomicBool>,
+    enough: Arc<AtomicBool>,
     events: Sender<JobEvent>,
     wake: Arc<dyn Fn() + Send + Sync>,
     focus: Arc<Mutex<BTreeMap<StackId, Arc<AtomicUsize>>>>,
@@ -84,6 +86,12 @@ impl JobCx {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether it should end with what it has.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
     }
 
     /// Tells something.
@@ -150,6 +158,7 @@ enum Runner {
         load: Sender<Task>,
         background: Sender<Task>,
         compute: Sender<Task>,
+        learn: Sender<Task>,
         words: Sender<Task>,
         ask: Sender<Task>,
         journal: Sender<Write>,
@@ -164,6 +173,8 @@ pub struct Jobs {
     send: Sender<JobEvent>,
     wake: Arc<dyn Fn() + Send + Sync>,
     cancels: BTreeMap<JobId, Arc<AtomicBool>>,
+    /// Jobs that can be asked to end with what they have.
+    finishes: BTreeMap<JobId, Arc<AtomicBool>>,
     focus: Arc<Mutex<BTreeMap<StackId, Arc<AtomicUsize>>>>,
     places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
@@ -209,6 +220,7 @@ impl Jobs {
             load: lane("load", 2)?,
             background: lane("background", 1)?,
             compute: lane("compute", 1)?,
+            learn: lane("learn", 1)?,
             words: lane("words", 1)?,
             ask: lane("ask", 1)?,
             journal: journal_tx,
@@ -238,6 +250,7 @@ impl Jobs {
             send,
             wake,
             cancels: BTreeMap::new(),
+            finishes: BTreeMap::new(),
             focus: Arc::default(),
             places: Arc::new(places),
             journal,
@@ -252,6 +265,11 @@ impl Jobs {
             Effect::Start(id, spec) => self.start(id, spec),
             Effect::Cancel(id) => {
                 if let Some(flag) = self.cancels.get(&id) {
+                    flag.store(true, Ordering::Relaxed);
+                }
+            }
+            Effect::Finish(id) => {
+                if let Some(flag) = self.finishes.get(&id) {
                     flag.store(true, Ordering::Relaxed);
                 }
             }
@@ -308,12 +326,17 @@ impl Jobs {
     fn start(&mut self, id: JobId, spec: JobSpec) {
         let cancelled = Arc::new(AtomicBool::new(false));
         self.cancels.insert(id, Arc::clone(&cancelled));
+        let enough = Arc::new(AtomicBool::new(false));
+        if matches!(spec, JobSpec::Improve { .. }) {
+            self.finishes.insert(id, Arc::clone(&enough));
+        }
         if let JobSpec::Load { stack, focus, .. } = &spec {
             lock(&self.focus).insert(*stack, Arc::new(AtomicUsize::new(*focus)));
         }
         let cx = JobCx {
             job: id,
             cancelled,
+            enough,
             events: self.send.clone(),
             wake: Arc::clone(&self.wake),
             focus: Arc::clone(&self.focus),
@@ -327,7 +350,7 @@ impl Jobs {
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, saves, load, background, compute, words, ask, .. } => {
+            Runner::Threads { files, saves, load, background, compute, learn, words, ask, .. } => {
                 let lane = match &spec {
                     JobSpec::SaveSeg(_)
                     | JobSpec::Export(_)
@@ -337,7 +360,8 @@ impl Jobs {
                     JobSpec::Ask { .. } => ask,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,
-                    JobSpec::Infer(_) => compute,
+                    JobSpec::Infer(_) | JobSpec::Explain(_) => compute,
+                    JobSpec::Improve { .. } => learn,
                     _ => files,
                 };
                 lane.send(Box::new(move || worker::run(&cx, spec))).ok();
@@ -350,10 +374,16 @@ impl Jobs {
         let events: Vec<JobEvent> = self.events.try_iter().take(limit).collect();
         for event in &events {
             if Session::is_final(&event.kind) {
-                self.cancels.remove(&event.job);
+                self.forget(event.job);
             }
         }
         events
+    }
+
+    /// A job is over.
+    fn forget(&mut self, job: JobId) {
+        self.cancels.remove(&job);
+        self.finishes.remove(&job);
     }
 
     /// Whether the program was asked to end.
@@ -373,7 +403,7 @@ impl Jobs {
                 match self.events.recv_timeout(std::time::Duration::from_millis(100)) {
                     Ok(event) => {
                         if Session::is_final(&event.kind) {
-                            self.cancels.remove(&event.job);
+                            self.forget(event.job);
                         }
                         events.push(event);
                     }

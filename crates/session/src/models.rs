@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lightbox_model::arch::Takes;
 use lightbox_model::card::{Candidate, Card};
 
+use crate::heat::ExplainBy;
 use crate::library::{OpenStack, OpenStudy};
 
 /// A model at hand.
@@ -77,11 +78,19 @@ impl ModelInfo {
         matches!(self.card.architecture.takes(), Takes::Volume(_))
     }
 
+    /// The ways that its answers can be looked at, the quickest first.
+    #[must_use]
+    pub fn explains(&self) -> &'static [ExplainBy] {
+        crate::worker::explain::ways(&self.card, self.takes_volumes())
+    }
+
     /// Why an image of this shape cannot be its input: `needs a volume`.
     fn wrong_shape(&self, stack: &OpenStack) -> Option<String> {
         let is_volume = stack.info.is_volume && stack.in_patient && stack.frames() > 1;
         let colour = stack.volume.slices().iter().flatten().next().is_some_and(|frame| frame.is_colour());
         match self.card.architecture.takes() {
+            // The window has no tool for it yet; `lightbox infer --point` has.
+            _ if self.card.input.click => Some("needs a point to outline".to_owned()),
             Takes::Latent(_) => Some("makes images of noise and reads none".to_owned()),
             Takes::Volume(_) if !is_volume => Some("needs a volume, this is a single image".to_owned()),
             Takes::Volume(n) if n != 1 => Some(format!("needs {n} channels, this series has one")),

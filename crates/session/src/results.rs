@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lightbox_core::{Mask, VolumeGeometry};
 use serde::{Deserialize, Serialize};
 
+use crate::heat::ClassSpread;
 use crate::ids::StackId;
 
 /// A result of a model; the number never comes back.
@@ -77,6 +78,8 @@ pub struct InferResult {
     pub boxes: Vec<(usize, Vec<FoundBox>)>,
     /// Images by frame.
     pub images: Vec<(usize, Arc<Restored>)>,
+    /// How far the probabilities move, by frame, where that was asked.
+    pub spreads: Vec<(usize, Vec<ClassSpread>)>,
     /// Milliseconds by stage.
     pub timings_ms: Vec<(String, f64)>,
     /// What the reader has to know about this result.
@@ -99,6 +102,7 @@ impl InferResult {
             classes: Vec::new(),
             boxes: Vec::new(),
             images: Vec::new(),
+            spreads: Vec::new(),
             timings_ms: Vec::new(),
             notes: Vec::new(),
         }
@@ -120,6 +124,12 @@ impl InferResult {
     #[must_use]
     pub fn classes_on(&self, frame: usize) -> Option<&[ClassScore]> {
         self.classes.iter().find(|(k, _)| *k == frame).map(|(_, all)| all.as_slice())
+    }
+
+    /// How far a label's probability moves on a frame, where that was asked.
+    #[must_use]
+    pub fn spread_on(&self, frame: usize, label: &str) -> Option<&ClassSpread> {
+        self.spreads.iter().find(|(k, _)| *k == frame)?.1.iter().find(|s| s.label == label)
     }
 
     /// Its image of a frame.

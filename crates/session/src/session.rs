@@ -15,7 +15,9 @@ use crate::command::Command;
 use crate::document::Document;
 use crate::drugs::Drugs;
 use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec};
+use crate::heat::{Heat, HeatId};
 use crate::ids::{JobId, StackId, StackKey};
+use crate::improving::Improving;
 use crate::journal::Recovery;
 use crate::library::Library;
 use crate::models::ModelInfo;
@@ -42,6 +44,19 @@ pub enum JobKind {
         /// The stack.
         stack: StackId,
     },
+    /// Looking at an answer of a model.
+    Explain {
+        /// The model's id.
+        model: String,
+        /// The stack.
+        stack: StackId,
+    },
+    /// What is kept for models to learn from.
+    Corrections,
+    /// A copy of a model that learns.
+    Improve,
+    /// Keeping such a copy.
+    KeepImproved,
     /// Saving.
     SaveSeg,
     /// Writing the report, in whatever form.
@@ -137,6 +152,12 @@ pub struct Session {
     pub now: String,
     /// Results of models, newest last.
     pub results: Vec<InferResult>,
+    /// Maps of what answers rest on and of where they are unsure, oldest first.
+    pub heats: Vec<Heat>,
+    /// Learning from approved masks.
+    pub improving: Improving,
+    /// The built-in study is among those that are open.
+    pub demo: bool,
     /// The models at hand.
     pub models: Vec<ModelInfo>,
     /// The reports, by Study Instance UID; those on closed studies too.
@@ -168,6 +189,7 @@ pub struct Session {
     next_job: u64,
     next_problem: u64,
     next_result: u32,
+    next_heat: u32,
 }
 
 impl Session {
@@ -176,7 +198,8 @@ impl Session {
         let models = self.start_job(JobKind::Models, "Listing models", JobSpec::Models);
         let recovery = self.start_job(JobKind::Recovery, "Looking for unsaved work", JobSpec::FindRecovery);
         let own = self.start_job(JobKind::Import, "Reading templates and rules", JobSpec::ReadOwn);
-        vec![models, recovery, own]
+        let corrections = self.start_job(JobKind::Corrections, "Counting approved masks", JobSpec::CountCorrections);
+        vec![models, recovery, own, corrections]
     }
 
     /// Carries out a command. What has to happen outside the state comes back.
@@ -280,6 +303,25 @@ impl Session {
     #[must_use]
     pub fn infer_job(&self, stack: StackId, model: &str) -> Option<&JobInfo> {
         self.jobs.iter().find(|j| matches!(&j.kind, JobKind::Infer { model: m, stack: s } if m == model && *s == stack))
+    }
+
+    /// The job that looks at an answer of a model on a stack.
+    #[must_use]
+    pub fn explain_job(&self, stack: StackId, model: &str) -> Option<&JobInfo> {
+        let is = |k: &JobKind| matches!(k, JobKind::Explain { model: m, stack: s } if m == model && *s == stack);
+        self.jobs.iter().find(|j| is(&j.kind))
+    }
+
+    /// The map that is drawn on a frame.
+    #[must_use]
+    pub fn heat_on(&self, stack: StackId, frame: usize) -> Option<&Heat> {
+        self.heats.iter().find(|h| h.visible && h.stack == stack && h.frame == frame)
+    }
+
+    /// A number for a map.
+    pub(crate) fn new_heat(&mut self) -> HeatId {
+        self.next_heat += 1;
+        HeatId(self.next_heat)
     }
 
     /// Notes a job and asks for its start.

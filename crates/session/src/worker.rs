@@ -50,6 +50,15 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
             Ok(())
         }
         JobSpec::Infer(spec) => infer::infer(cx, *spec),
+        JobSpec::Explain(spec) => explain::explain(cx, *spec),
+        JobSpec::CountCorrections => {
+            improve::count(cx);
+            Ok(())
+        }
+        JobSpec::AddCorrection(spec) => improve::add(cx, *spec),
+        JobSpec::ForgetCorrections(model) => improve::forget(cx, &model),
+        JobSpec::Improve { model, updates } => improve::improve(cx, &model, updates),
+        JobSpec::KeepImproved { offer, taken } => improve::keep(cx, &offer, &taken),
         JobSpec::SaveSeg(spec) => masks::save(cx, &spec),
         JobSpec::LoadSeg { path, stacks } => masks::load(cx, path, &stacks),
         JobSpec::Export(spec) => words::export(cx, *spec),
@@ -137,10 +146,13 @@ pub(crate) fn write_failure(e: &io::Error) -> String {
     format!("{why} What was there before is whole; save elsewhere.")
 }
 
+pub(crate) mod explain;
 mod images;
+mod improve;
 mod infer;
 mod masks;
 pub(crate) mod own;
+mod priority;
 mod words;
 
 #[cfg(test)]

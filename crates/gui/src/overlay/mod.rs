@@ -3,6 +3,7 @@
 pub mod annotations;
 pub mod boxes;
 pub mod crosshair;
+pub mod heat;
 pub mod masks;
 pub mod scale_bar;
 pub mod text;

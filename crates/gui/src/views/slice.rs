@@ -12,10 +12,10 @@ use super::marks::{Spot, boxes_of, head, pick};
 use super::place::Placement;
 use super::{Hand, ViewsState, interact};
 use crate::cx::{Cx, DialogRequest, Out};
-use crate::overlay::{annotations, boxes, crosshair, masks, scale_bar, text};
+use crate::overlay::{annotations, boxes, crosshair, heat, masks, scale_bar, text};
 use crate::panels::amount::reading;
 use crate::panels::parts::count;
-use crate::textures::{ViewTextures, layer_of};
+use crate::textures::{ViewTextures, heat_of, layer_of, residual_reach};
 use crate::theme::size;
 use crate::widgets::{Button, Card, Progress, Tone, TrustBar, TrustItem, TrustMark, empty_state};
 
@@ -116,7 +116,7 @@ fn picture(
         painter.image(texture.id(), on_image, uv, white);
     }
     let bare = cx.ui.bare;
-    if let Some(texture) = textures.mask.as_ref().filter(|_| !bare) {
+    for texture in [&textures.heat, &textures.mask].into_iter().flatten().filter(|_| !bare) {
         painter.image(texture.id(), on_image, uv, white);
     }
     let document = s.document(open.id);
@@ -149,6 +149,13 @@ fn picture(
                 scale_bar::paint(ui, ui.painter(), t, place, ends, mm);
             }
             let bar_right = bar.map(|(ends, _)| ends[1]);
+            match (layer_of(s, slot), heat_of(s, slot)) {
+                (Some((layer, restored)), _) if layer.show == LayerShow::Residual => {
+                    heat::difference_legend(ui, t, place.rect, residual_reach(restored));
+                }
+                (_, Some(heat)) => heat::legend(ui, t, place.rect, heat),
+                _ => {}
+            }
             let letters = open.edge_letters(view.plane);
             text::paint(ui, t, place.rect, &shown, &letters, bar_right, response.hover_pos());
         }
@@ -289,6 +296,10 @@ fn trust(cx: &Cx<'_>, slot: usize, open: &OpenStack, planes: &PlaneStack, index:
         Some(LayerShow::Residual) => items.push(Statement::new(TrustMark::Partial, "Difference layer")),
         _ => {}
     }
+    if let Some(heat) = heat_of(cx.session, slot) {
+        let text = format!("{}: no finding", heat.by.name());
+        items.push(Statement::new(TrustMark::Model, &text).short("Map, no finding"));
+    }
     let mut uneven = false;
     for warning in open.warnings() {
         let words = match warning.kind {
@@ -305,7 +316,7 @@ fn trust(cx: &Cx<'_>, slot: usize, open: &OpenStack, planes: &PlaneStack, index:
     }
     if planes.is_interpolated() {
         items.push(Statement::new(TrustMark::Partial, "Interpolated between slices").short("Interpolated"));
-    } else if items.is_empty() {
+    } else if items.iter().all(|i| i.mark == TrustMark::Model) {
         // Beside a warning it would be read as "nothing is wrong".
         items.push(Statement::new(TrustMark::Full, "Full fidelity"));
     }

@@ -3,7 +3,7 @@
 use egui::{Align, Align2, Color32, Frame, Layout, Mesh, Pos2, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::{
-    Button, Card, Chip, DropDown, Hint, IconButton, Look, Number, Progress, RailItem, Row, ScoreBar, SearchField,
+    Button, Card, Chip, DropDown, Hint, IconButton, Look, Number, Plot, Progress, RailItem, Row, ScoreBar, SearchField,
     SegmentRow, SegmentState, Segmented, Slider, Tab, Tabs, ThumbRow, ThumbTile, Tone, TrustBar, TrustItem, TrustMark,
     caption, dashed_rect, hair, head_bar, key_cap, line_text, outlined_text, paint_text, section, status_item, toggle,
 };
@@ -298,10 +298,14 @@ fn panel(ui: &mut Ui) {
     section(ui, "Pneumonia pattern", |_| {});
     ui.add(ScoreBar::new("Normal", 0.12).threshold(0.5));
     ui.add(ScoreBar::new("Bacterial", 0.71).threshold(0.55));
+    ui.add(ScoreBar::new("Viral", 0.17).threshold(0.6).spread(Some([0.2, 0.05])));
     let mut least = 0.35;
     let score = Slider::new("Score from", &mut least, 0.0, 1.0).label("Score from", 68.0).text("0.35", 32.0);
     ui.add(score.ticks(&[0.22, 0.48, 0.74]).counts_above());
     ui.add(Progress::new("Opacity boxes", 0.62).text("tile 38 of 61, 4 s left"));
+    let loss: Vec<(usize, f64)> = (1..=40).map(|n| (n, 0.9 / (n as f64).sqrt())).collect();
+    let dice = [(0, 0.842), (8, 0.851), (16, 0.866), (24, 0.871), (32, 0.874), (40, 0.872)];
+    ui.add(Plot::new("Learning", 64, &loss).figure("Dice", &dice));
     ui.add_space(8.0);
     let mut mode = 0;
     Segmented::new("Compare", &["Side by side", "Blend", "Flicker"]).fill().show(ui, &mut mode);

@@ -156,18 +156,25 @@ pub struct ScoreBar<'a> {
     name: &'a str,
     score: f32,
     threshold: Option<f32>,
+    spread: Option<[f32; 2]>,
     name_pt: f32,
 }
 
 impl<'a> ScoreBar<'a> {
     /// A score from 0 to 1.
     pub fn new(name: &'a str, score: f32) -> Self {
-        Self { name, score, threshold: None, name_pt: 68.0 }
+        Self { name, score, threshold: None, spread: None, name_pt: 68.0 }
     }
 
     /// With the threshold on the card; a score above it has the accent.
     pub fn threshold(mut self, threshold: f32) -> Self {
         self.threshold = Some(threshold);
+        self
+    }
+
+    /// With how far it moves: a mean and a standard deviation, drawn as a line across the bar.
+    pub fn spread(mut self, mean_and_deviation: Option<[f32; 2]>) -> Self {
+        self.spread = mean_and_deviation;
         self
     }
 
@@ -182,21 +189,32 @@ impl Widget for ScoreBar<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let t = theme::tokens(ui);
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), size::ROW[0]), Sense::hover());
-        let number = format!("{:.2}", self.score);
+        let number = match self.spread {
+            Some([_, deviation]) => format!("{:.2} ± {deviation:.2}", self.score),
+            None => format!("{:.2}", self.score),
+        };
+        let number_pt = if self.spread.is_some() { 68.0 } else { 32.0 };
         let words = line_text(ui, self.name, font(size::TEXT[1], Weight::Regular), t.t1, self.name_pt);
         paint_text(ui.painter(), words, rect, Align2::LEFT_CENTER);
-        let words = line_text(ui, number.as_str(), font(size::TEXT[1], Weight::Medium), t.t1, 32.0);
+        let words = line_text(ui, number.as_str(), font(size::TEXT[1], Weight::Medium), t.t1, number_pt);
         paint_text(ui.painter(), words, rect, Align2::RIGHT_CENTER);
         let y = rect.center().y;
         let track = Rect::from_min_max(
             pos2(rect.left() + self.name_pt + 8.0, y - 4.0),
-            pos2(rect.right() - 32.0 - 8.0, y + 4.0),
+            pos2(rect.right() - number_pt - 8.0, y + 4.0),
         );
         let above = self.threshold.is_none_or(|threshold| self.score >= threshold);
         paint_bar(ui, track, self.score, 2, if above { t.acc } else { t.t3 });
         if let Some(threshold) = self.threshold {
             let x = (track.left() + track.width() * threshold.clamp(0.0, 1.0)).round();
             ui.painter().rect_filled(Rect::from_min_size(pos2(x - 1.0, y - 8.0), vec2(2.0, 16.0)), 0, t.t1);
+        }
+        if let Some([mean, deviation]) = self.spread {
+            let at = |v: f32| track.left() + track.width() * v.clamp(0.0, 1.0);
+            // Dark on the bar and beside it: its ground shows around it.
+            let line = Rect::from_min_max(pos2(at(mean - deviation), y - 1.0), pos2(at(mean + deviation), y + 1.0));
+            ui.painter().rect_filled(line.expand(1.0), 1, t.bg1);
+            ui.painter().rect_filled(line, 0, t.t1);
         }
         let spoken = match self.threshold {
             Some(threshold) => format!("{} {number}, threshold {threshold:.2}", self.name),

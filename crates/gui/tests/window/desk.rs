@@ -55,6 +55,8 @@ pub(crate) fn demo() -> Session {
         jobs.settle(&mut session);
         jobs.apply(&mut session, Command::OpenDemo);
         jobs.settle(&mut session);
+        // The demo opens beside its models; most tests want the images to be large.
+        session.workspace.panel = None;
         session
     };
     DEMO.get_or_init(make).clone()

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first thing that goes wrong")]
 #![allow(clippy::print_stdout, reason = "a test that fails, or is left out, says where its picture lies and why")]
 
+mod ai;
 mod desk;
 mod keys;
 mod made_up;

@@ -43,6 +43,9 @@ fn the_demo_opens_in_four_views_with_the_lungs_found() {
         assert!(words.contains(series), "{words}");
     }
     assert!(desk.says("AI on the image: masks"));
+    // What can be tried stands beside the images.
+    assert!(desk.says("In the other views") && desk.says("classes, heat map"));
+    desk.send(Command::SetPanel(None));
     // The study list names each series with its count; the one in the active viewport is marked.
     let rows = ["Axial lung, 120 · 2.5 mm", "Chest PA, 1 image", "T1 axial, 176 · 1 mm"];
     for (n, row) in rows.into_iter().enumerate() {

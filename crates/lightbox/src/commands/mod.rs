@@ -29,7 +29,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
         None => window::open(cli.paths),
         Some(Command::Open { paths }) => window::open(paths),
-        Some(Command::Demo { screenshot, size }) => window::demo(screenshot, size),
+        Some(Command::Demo { pictures: Some(dir), size, .. }) => window::pictures(&dir, size),
+        Some(Command::Demo { screenshot, size, .. }) => window::demo(screenshot, size),
         Some(Command::Screenshot { paths, out, size, script }) => window::screenshot(paths, out, size, script),
         Some(Command::Scan { paths, json }) => images::scan(&paths, json),
         Some(Command::Decode(args)) => images::decode(&args),

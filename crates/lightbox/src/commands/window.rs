@@ -1,6 +1,6 @@
 //! open, demo, screenshot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lightbox_gui::{ScreenshotOptions, WindowOptions};
 
@@ -28,6 +28,13 @@ pub(super) fn demo(screenshot: Option<PathBuf>, size: [u32; 2]) -> Result<(), St
         }
     };
     draw(ScreenshotOptions { paths: Vec::new(), demo: true, size, commands: Vec::new(), out })
+}
+
+pub(super) fn pictures(dir: &Path, size: [u32; 2]) -> Result<(), String> {
+    for path in lightbox_gui::readme_pictures(dir, size)? {
+        output::line(&path.display().to_string());
+    }
+    Ok(())
 }
 
 pub(super) fn screenshot(

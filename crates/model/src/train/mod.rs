@@ -5,10 +5,11 @@
 
 mod augment;
 pub(crate) mod checkpoint;
-mod correct;
+pub mod correct;
 pub(crate) mod curve;
 pub mod detect;
 mod finish;
+pub mod kept;
 mod loss;
 pub(crate) mod optimiser;
 mod plain;

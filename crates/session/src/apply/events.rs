@@ -37,7 +37,14 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         return Vec::new();
     };
     if cancelling
-        && matches!(event.kind, EventKind::Inferred(_) | EventKind::SegLoaded { .. } | EventKind::Scanned { .. })
+        && matches!(
+            event.kind,
+            EventKind::Inferred(_)
+                | EventKind::Explained(_)
+                | EventKind::Improved { .. }
+                | EventKind::SegLoaded { .. }
+                | EventKind::Scanned { .. }
+        )
     {
         // It came to its end before it heard that nobody wants it.
         return Vec::new();
@@ -64,6 +71,26 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             Vec::new()
         }
         EventKind::Inferred(result) => super::results::inferred(s, *result),
+        EventKind::Explained(explained) => {
+            super::explain::explained(s, *explained);
+            Vec::new()
+        }
+        EventKind::Corrections(counts) => {
+            s.improving.counts = counts;
+            Vec::new()
+        }
+        EventKind::CorrectionKept { stack, frame, model } => {
+            s.improving.used.insert((stack, frame, model));
+            Vec::new()
+        }
+        EventKind::Learnt(point) => {
+            if let Some(run) = s.improving.run.as_mut().filter(|r| r.job == event.job) {
+                run.points.push(point);
+            }
+            Vec::new()
+        }
+        EventKind::Improved { model, notes, offer } => super::improve::offered(s, model, notes, offer),
+        EventKind::ImprovedKept(id) => super::improve::kept(s, &id),
         EventKind::SegSaved { stack, path, segments, gestures, time } => {
             let told = format!("{}: {segments} of {segments} segments equal, read back {time}.", short_name(&path));
             seg_saved(s, stack, gestures, told)
@@ -106,11 +133,13 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         EventKind::Done => {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
+            super::improve::ended(s, event.job);
             Vec::new()
         }
         EventKind::Cancelled => {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
+            super::improve::ended(s, event.job);
             if let JobKind::Load(stack) = kind
                 && let Some(open) = s.library.stack_mut(stack)
                 && matches!(open.load, LoadState::Loading(_))
@@ -122,6 +151,7 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
         EventKind::Failed(why) => {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
+            super::improve::ended(s, event.job);
             failed(s, &kind, &why);
             Vec::new()
         }
@@ -167,6 +197,10 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::Thumbnails => return,
         JobKind::Models => (ProblemPlace::Ai, "The models could not be listed."),
         JobKind::Infer { .. } => (ProblemPlace::Ai, "The model did not run."),
+        JobKind::Explain { .. } => (ProblemPlace::Ai, "The answer could not be looked at."),
+        JobKind::Corrections => (ProblemPlace::Ai, "What is kept for learning was not changed."),
+        JobKind::Improve => (ProblemPlace::Ai, "The copy did not learn."),
+        JobKind::KeepImproved => (ProblemPlace::Ai, "The copy was not kept. It is still offered."),
         JobKind::SaveSeg => (ProblemPlace::Masks, "Not saved."),
         JobKind::SaveReport => (ProblemPlace::Report, "Not saved."),
         JobKind::Check => (ProblemPlace::Report, "The checks did not run."),
@@ -234,6 +268,7 @@ fn scanned(s: &mut Session, index: StudyIndex, paths: Vec<PathBuf>, demo: bool) 
     let mut effects = if demo || !found_any { Vec::new() } else { view::settings(s) };
     let todo: Vec<_> = new.iter().filter_map(|id| s.library.stack(*id)).map(|e| (e.id, Arc::clone(&e.info))).collect();
     if demo {
+        s.demo = true;
         effects.extend(arrange_demo(s, &new));
     } else if let Some(first) = new.first() {
         // The first image is shown at once; the rest of the layout fills up with what came with it.
@@ -279,6 +314,8 @@ fn arrange_demo(s: &mut Session, new: &[StackId]) -> Vec<Effect> {
         }
     }
     s.workspace.active = 0;
+    // What there is to try stands beside the images.
+    s.workspace.panel = Some(crate::workspace::PanelTab::Ai);
     if s.models.is_empty() {
         let detail = "Start Lightbox in the folder that holds `weights`, or name that folder in LIGHTBOX_WEIGHTS.";
         s.tell(Severity::Warning, ProblemPlace::General, "No model was found, so none is run.", detail);

@@ -3,6 +3,8 @@
 mod annotate;
 pub(crate) mod check;
 pub(crate) mod events;
+mod explain;
+mod improve;
 pub(crate) mod keep;
 mod knowledge;
 pub(crate) mod report;
@@ -123,11 +125,30 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         }
         C::SetLayer { slot, layer } => results::set_layer(s, slot, layer),
         C::CompareResult(id) => results::compare(s, id),
+        C::Explain { slot, model, by, class } => explain::start(s, slot, &model, by, class),
+        C::ShowHeat(id, on) => explain::show(s, id, on),
+        C::SetHeatOpacity(id, opacity) => explain::set_opacity(s, id, opacity),
+        C::RemoveHeat(id) => {
+            s.heats.retain(|h| h.id != id);
+            Vec::new()
+        }
+        C::UseForImproving { slot, model } => improve::add(s, slot, &model),
+        C::ForgetCorrections(model) => improve::forget(s, model),
+        C::Improve(model) => improve::start(s, &model),
+        C::FinishImproving => improve::finish(s),
+        C::KeepImproved => improve::keep(s),
+        C::DiscardImproved => {
+            s.improving.offer = None;
+            Vec::new()
+        }
         C::ChooseModel(id) => {
             s.workspace.chosen_model = Some(id);
             Vec::new()
         }
-        C::ListModels => vec![s.start_job(JobKind::Models, "Listing models", JobSpec::Models)],
+        C::ListModels => {
+            let count = s.start_job(JobKind::Corrections, "Counting approved masks", JobSpec::CountCorrections);
+            vec![s.start_job(JobKind::Models, "Listing models", JobSpec::Models), count]
+        }
         C::CancelJob(id) => study::cancel(s, id),
         C::CancelLatest => match s.jobs.iter().rev().find(|j| study::is_cancellable(j)).map(|j| j.id) {
             Some(id) => study::cancel(s, id),

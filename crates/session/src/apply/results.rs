@@ -163,6 +163,7 @@ pub(super) fn remove(s: &mut Session, id: ResultId) -> Vec<Effect> {
     for view in s.workspace.views.iter_mut().filter(|v| v.layer.is_some_and(|l| l.result == id)) {
         view.layer = None;
     }
+    s.heats.retain(|h| h.result != id);
     let name = s.models.iter().find(|m| m.id == result.model).map_or(result.model.clone(), |m| m.card.name.clone());
     let Some(document) = s.documents.get_mut(&result.stack) else { return Vec::new() };
     let of_model = |origin: &MaskOrigin| matches!(origin, MaskOrigin::Model { model, .. } if *model == result.model);

@@ -37,7 +37,7 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
     let gone = s.library.remove(uid);
     for job in &mut s.jobs {
         let stack = match &job.kind {
-            JobKind::Load(stack) | JobKind::Infer { stack, .. } => Some(*stack),
+            JobKind::Load(stack) | JobKind::Infer { stack, .. } | JobKind::Explain { stack, .. } => Some(*stack),
             _ => None,
         };
         if stack.is_some_and(|id| gone.contains(&id)) {
@@ -52,14 +52,16 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
         }
     }
     s.results.retain(|r| !gone.contains(&r.stack));
+    s.heats.retain(|h| !gone.contains(&h.stack));
     s.run_when_open.retain(|(id, _)| !gone.contains(id));
     effects
 }
 
 /// Whether Escape should stop this job. Not the loading of frames: a viewport would stay black, and whoever wants no more
-/// of a series closes it.
+/// of a series closes it. Not a copy that learns for minutes: it has a Stop of its own.
 pub(super) fn is_cancellable(job: &JobInfo) -> bool {
-    !job.cancelling && matches!(job.kind, JobKind::Infer { .. } | JobKind::Scan | JobKind::LoadSeg)
+    let stops = matches!(job.kind, JobKind::Infer { .. } | JobKind::Explain { .. } | JobKind::Scan | JobKind::LoadSeg);
+    !job.cancelling && stops
 }
 
 /// Asks a job to stop.
@@ -75,19 +77,28 @@ pub(super) fn cancel(s: &mut Session, id: JobId) -> Vec<Effect> {
 
 /// Runs a model on the frame that a viewport shows, or on all frames of its stack.
 pub(super) fn run_model(s: &mut Session, slot: Option<usize>, model: &str, series: bool) -> Vec<Effect> {
+    let Some((stack, frame_index)) = frame_of(s, slot, series) else { return Vec::new() };
+    let Some(open) = s.library.stack(stack) else { return Vec::new() };
+    let frames = if series { 0..open.frames() } else { frame_index..frame_index + 1 };
+    // What it finds is shown where it is asked for.
+    s.workspace.chosen_model = Some(model.to_owned());
+    run_on(s, stack, frames, model)
+}
+
+/// The stack and the frame that a viewport shows; the first frame of a plane across them where `any`. Says so where there is
+/// none.
+pub(super) fn frame_of(s: &mut Session, slot: Option<usize>, any: bool) -> Option<(StackId, usize)> {
     let Some((_, view, open)) = super::view::view_of(s, slot) else {
         s.tell(Severity::Warning, ProblemPlace::Ai, "Nothing to run on.", "Open an image first.");
-        return Vec::new();
+        return None;
     };
-    let (stack, plane, index) = (open.id, view.plane, view.index);
-    let Some(frame_index) = open.plane_stack(plane).stored_slice(index).or(series.then_some(0)) else {
+    let (stack, found) = (open.id, open.plane_stack(view.plane).stored_slice(view.index).or(any.then_some(0)));
+    if found.is_none() {
         let detail = "It reads images as they were acquired; this plane lies across them. Show the acquired planes, or run it \
                       on the series.";
         s.tell(Severity::Warning, ProblemPlace::Ai, "The model does not run on this plane.", detail);
-        return Vec::new();
-    };
-    let frames = if series { 0..open.frames() } else { frame_index..frame_index + 1 };
-    run_on(s, stack, frames, model)
+    }
+    Some((stack, found?))
 }
 
 /// Runs a model on frames of a stack; one that takes volumes reads all of them.
@@ -95,6 +106,13 @@ pub(super) fn run_on(s: &mut Session, stack: StackId, frames: Range<usize>, mode
     if s.infer_job(stack, model).is_some() {
         return Vec::new();
     }
+    let Some(spec) = spec_for(s, stack, frames, model) else { return Vec::new() };
+    let title = format!("Running {}", spec.model.card.name);
+    vec![s.start_job(JobKind::Infer { model: model.to_owned(), stack }, &title, JobSpec::Infer(Box::new(spec)))]
+}
+
+/// What a model is given; says why where it does not run.
+pub(super) fn spec_for(s: &mut Session, stack: StackId, frames: Range<usize>, model: &str) -> Option<InferSpec> {
     let Some(info) = s.models.iter().find(|m| m.id == model).cloned() else {
         s.tell(
             Severity::Error,
@@ -102,15 +120,15 @@ pub(super) fn run_on(s: &mut Session, stack: StackId, frames: Range<usize>, mode
             "No such model.",
             &format!("There is no model {model} among those at hand."),
         );
-        return Vec::new();
+        return None;
     };
-    let Some(open) = s.library.stack(stack) else { return Vec::new() };
+    let open = s.library.stack(stack)?;
     if let Fit::Unfit(reason) = info.fit(open, s.library.study_of(stack)) {
         let text = format!("It {reason}.");
         s.tell(Severity::Error, ProblemPlace::Ai, &format!("{} does not run on this image.", info.card.name), &text);
-        return Vec::new();
+        return None;
     }
-    let spec = InferSpec {
+    Some(InferSpec {
         stack,
         frame_index: frames.start,
         count: frames.len(),
@@ -120,7 +138,5 @@ pub(super) fn run_on(s: &mut Session, stack: StackId, frames: Range<usize>, mode
         geometry: open.geometry().clone(),
         left_is_patient_right: open.left_is_patient_right(lightbox_core::Plane::Native),
         model: info,
-    };
-    let title = format!("Running {}", spec.model.card.name);
-    vec![s.start_job(JobKind::Infer { model: model.to_owned(), stack }, &title, JobSpec::Infer(Box::new(spec)))]
+    })
 }

@@ -9,6 +9,7 @@ use lightbox_model::{Entry, Found, GreyImage, Model, RunCx, SegmentOptions};
 use super::End;
 use crate::event::{EventKind, InferSpec};
 use crate::jobs::JobCx;
+use crate::models::ModelInfo;
 use crate::picture::{picture, restored};
 use crate::results::{ClassScore, FoundBox, InferResult};
 
@@ -17,14 +18,7 @@ const MOST_BOXES: usize = 100;
 
 pub(super) fn infer(cx: &JobCx, spec: InferSpec) -> Result<(), End> {
     cx.progress(Some(0.0), "reading the weights");
-    let entry = Entry {
-        id: spec.model.id.clone(),
-        dir: spec.model.dir.clone(),
-        card: spec.model.card.clone(),
-        problem: None,
-        added: spec.model.added,
-    };
-    let model = Model::load(&entry)?;
+    let model = Model::load(&entry(&spec.model))?;
     let info = &spec.model;
     let mut out = InferResult::blank(spec.stack, &info.id, &info.card.sha256, spec.geometry.clone());
     (out.frame, out.frames) = (spec.frame_index, spec.count);
@@ -43,15 +37,21 @@ pub(super) fn infer(cx: &JobCx, spec: InferSpec) -> Result<(), End> {
     Ok(())
 }
 
+/// A model as its crate lists it.
+pub(super) fn entry(model: &ModelInfo) -> Entry {
+    let (id, dir, card) = (model.id.clone(), model.dir.clone(), model.card.clone());
+    Entry { id, dir, card, problem: None, added: model.added }
+}
+
 /// The frame of a stack, loaded or read now.
-fn frame_of(spec: &InferSpec, index: usize) -> Result<Arc<Frame>, End> {
+pub(super) fn frame_of(spec: &InferSpec, index: usize) -> Result<Arc<Frame>, End> {
     match spec.frames.get(index).and_then(Option::as_ref) {
         Some(frame) => Ok(Arc::clone(frame)),
         None => super::images::frame(&spec.info, index),
     }
 }
 
-fn ended(e: lightbox_model::Error) -> End {
+pub(super) fn ended(e: lightbox_model::Error) -> End {
     if matches!(e, lightbox_model::Error::Cancelled) { End::Cancelled } else { e.into() }
 }
 

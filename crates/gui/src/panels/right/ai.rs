@@ -1,5 +1,8 @@
 //! The AI tab: which models fit the image, how far they are, what they found, what their cards say.
 
+mod beside;
+mod explain;
+mod improve;
 mod result;
 
 use egui::{Id, Rect, Sense, Ui, UiBuilder, vec2};
@@ -34,6 +37,7 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     body(ui, |ui| {
         part(ui, |ui| models(ui, cx, out, open));
         part(ui, |ui| elsewhere(ui, cx, out, open));
+        beside::show(ui, cx, out, open);
         if let Some(model) = chosen(cx, open) {
             between(ui);
             part(ui, |ui| about(ui, cx, out, open, model));
@@ -295,6 +299,10 @@ fn about(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mode
     }
     let origin = if model.added { "Added by the user" } else { "Shipped with Lightbox" };
     words(ui, &format!("{origin} · {}", model.card.licence), NOTE, Weight::Regular, cx.tokens.t3);
+    // Whether a plain method does as well is no secret of the whole card.
+    if let Some(atlas) = model.card.atlas.as_ref().filter(|a| !a.verdict.is_empty() && !whole) {
+        paragraph(ui, &atlas.verdict, NOTE, cx.tokens.t3);
+    }
     ui.add_space(4.0);
     let frame = {
         let view = cx.session.workspace.active_view();
@@ -302,7 +310,9 @@ fn about(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &Mode
     };
     let shown = result::show(ui, cx, out, open, model, frame);
     masks(ui, cx, out, open, model, shown);
+    explain::show(ui, cx, out, open, model, frame);
     result::foot(ui, cx, out, open, model);
+    improve::show(ui, cx, out, open, model, frame);
 }
 
 /// The masks of a model; `others` when something else of its result is shown already.

@@ -16,6 +16,10 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, card: &Card) {
         paragraph(ui, &card.summary, TABLE, t.t1);
         ui.add_space(8.0);
     }
+    if let Some(atlas) = card.atlas.as_ref().filter(|a| !a.verdict.is_empty() && !card.summary.contains(&a.verdict)) {
+        paragraph(ui, &atlas.verdict, TABLE, t.t1);
+        ui.add_space(8.0);
+    }
     if !card.limits.is_empty() {
         group(ui, "LIMITS");
         for limit in &card.limits {

@@ -2,6 +2,8 @@
 
 use egui::Ui;
 use lightbox_session::boxes::{BoxMark, MarkState};
+use lightbox_session::card::Card as ModelCard;
+use lightbox_session::heat::VARIATION_COUNT;
 use lightbox_session::models::ModelInfo;
 use lightbox_session::results::{ClassScore, InferResult, Restored};
 use lightbox_session::workspace::{Layer, LayerShow, Layout};
@@ -29,8 +31,10 @@ pub(super) fn show(
     let of_model = |r: &&InferResult| r.stack == open.id && r.model == model.id;
     let results = || cx.session.results.iter().rev().filter(of_model);
     let mut shown = false;
-    if let Some(scores) = results().find_map(|r| r.classes_on(frame)) {
-        classes(ui, cx, model, scores);
+    if let Some((result, scores)) = results().find_map(|r| Some((r, r.classes_on(frame)?))) {
+        classes(ui, cx, model, scores, |label| {
+            result.spread_on(frame, label).map(|spread| [spread.mean, spread.deviation])
+        });
         shown = true;
     }
     shown |= box_list(ui, cx, out, open, model, frame);
@@ -42,7 +46,13 @@ pub(super) fn show(
 }
 
 /// A bar a label, the most probable first where there are many, with the card's thresholds marked.
-fn classes(ui: &mut Ui, cx: &Cx<'_>, model: &ModelInfo, scores: &[ClassScore]) {
+fn classes(
+    ui: &mut Ui,
+    cx: &Cx<'_>,
+    model: &ModelInfo,
+    scores: &[ClassScore],
+    spread: impl Fn(&str) -> Option<[f32; 2]>,
+) {
     /// More than these are behind the whole card.
     const MOST: usize = 18;
     let mut order: Vec<&ClassScore> = scores.iter().collect();
@@ -50,16 +60,32 @@ fn classes(ui: &mut Ui, cx: &Cx<'_>, model: &ModelInfo, scores: &[ClassScore]) {
         order.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     }
     for (n, score) in order.iter().take(MOST).enumerate() {
-        let bar = ScoreBar::new(&score.label, score.probability).threshold(score.threshold).name_width(112.0);
+        let bar = ScoreBar::new(&score.label, score.probability).threshold(score.threshold).name_width(120.0);
+        let bar = bar.spread(spread(&score.label));
         ui.push_id(n, |ui| ui.add(bar));
     }
     if order.len() > MOST {
         words(ui, &format!("and {} more, all less probable", order.len() - MOST), NOTE, Weight::Regular, cx.tokens.t3);
     }
-    let calibrated =
-        model.card.notes.get("calibration").map(String::as_str).unwrap_or("Not calibrated: a score, not a chance.");
-    paragraph(ui, &format!("{calibrated} Tick: threshold on the card."), NOTE, cx.tokens.t3);
+    let calibrated = calibration(&model.card);
+    let moved = match scores.first().and_then(|score| spread(&score.label)) {
+        Some(_) => format!(" Line and ±: SD over {VARIATION_COUNT} variations of the image."),
+        None => String::new(),
+    };
+    paragraph(ui, &format!("{calibrated} Tick: threshold on the card.{moved}"), NOTE, cx.tokens.t3);
     ui.add_space(8.0);
+}
+
+/// How far the probabilities of a card can be taken at their word.
+fn calibration(card: &ModelCard) -> String {
+    match (card.atlas.as_ref().and_then(|a| a.calibration.as_ref()), card.notes.get("calibration")) {
+        (Some(c), _) => {
+            let [value, low, high] = [c.ece.value, c.ece.low, c.ece.high];
+            format!("Calibrated on its own kind: T {:.2}, ECE {value:.3} ({low:.3} to {high:.3}).", c.temperature)
+        }
+        (None, Some(note)) => note.clone(),
+        (None, None) => "Not calibrated: a score, not a chance.".to_owned(),
+    }
 }
 
 fn box_list(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo, frame: usize) -> bool {

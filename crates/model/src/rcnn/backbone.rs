@@ -64,6 +64,16 @@ impl Backbone {
         Ok(Self { architecture: card.architecture, input: card.input, tensors, name: card.id, defaults })
     }
 
+    /// Its network.
+    pub(crate) fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Its tensors as an R-CNN names them.
+    pub(crate) fn named(&self) -> Tensors {
+        self.tensors.iter().map(|(n, t)| (format!("backbone.{n}"), t.clone())).collect()
+    }
+
     /// The way from an image to its input, of which the size is not used.
     #[must_use]
     pub fn input(&self) -> &InputSpec {

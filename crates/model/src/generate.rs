@@ -3,11 +3,15 @@
 use crate::answer::{Restored, restored};
 use crate::arch::{Output, Pass, Takes, Tensors};
 use crate::card::Activation;
+use crate::npy::Array;
 use crate::plain::Components;
+use crate::train::curve::text;
 use crate::{Error, Model, Result, RunCx};
 use candle_core::{Device, Tensor};
+use image::{Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::io::Cursor;
 
 /// Noise of a generator: uniform from 0 to 1, as MONAI's takes it (and DCGAN's first norm cannot tell from -1 to 1).
 ///
@@ -44,7 +48,44 @@ impl Model {
             _ => values.iter().map(|v| ((v + 1.0) / 2.0).clamp(0.0, 1.0)).collect(),
         }
     }
+
+    /// Made-up images as PNG files with SYNTHETIC in their pixels, enlarged by a whole factor where the word would not
+    /// fit; the first channel of each.
+    ///
+    /// # Shapes
+    /// `images`: `[images, channels, rows, columns]`, as [`Model::raw`] gives them for noise
+    ///
+    /// # Errors
+    /// [`Error::Image`] where the model takes an image, or the array holds none.
+    pub fn marked_pictures(&self, images: &Array) -> Result<Vec<Vec<u8>>> {
+        let fail = |reason: String| Error::Image { reason };
+        if !matches!(self.card().architecture.takes(), Takes::Latent(_)) {
+            return Err(fail(format!("'{}' makes up no images", self.card().id)));
+        }
+        let [_, channels, rows, columns] = images.shape[..] else {
+            return Err(fail(format!("these are no images: {:?}", images.shape)));
+        };
+        let (size, factor) = (rows * columns, WORD_PX.div_ceil(columns.max(1)).max(1));
+        let all = images.values.chunks_exact((channels * size).max(1));
+        all.map(|values| {
+            let grey = self.made_grey(&values[..size]);
+            let at = |x: u32, y: u32| (grey[y as usize / factor * columns + x as usize / factor] * 255.0) as u8;
+            let (width, height) = ((columns * factor) as u32, (rows * factor) as u32);
+            let mut picture = RgbImage::from_fn(width, height, |x, y| Rgb([at(x, y); 3]));
+            text(&mut picture, 4, 4, MARK, Rgb([255, 190, 90]));
+            let mut bytes = Cursor::new(Vec::new());
+            let written = picture.write_to(&mut bytes, image::ImageFormat::Png);
+            written.map_err(|e| fail(format!("a picture could not be written: {e}")))?;
+            Ok(bytes.into_inner())
+        })
+        .collect()
+    }
 }
+
+/// What stands in every made-up image.
+pub(crate) const MARK: &str = "SYNTHETIC";
+/// Width that the mark needs, in pixels.
+const WORD_PX: usize = 96;
 
 /// Principal components as long as the images spread along them.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use super::{How, Measured, each};
 use crate::card::{CARD_FILE, Card, InputSpec, Interval, WEIGHTS_FILE};
 use crate::data::Part;
 use crate::data::case::{Case, Set};
-use crate::generate::{Sampler, noise};
+use crate::generate::{MARK, Sampler, noise};
 use crate::image::{percentiles, resize};
 use crate::prepare::Picture;
 use crate::run::RunCx;
@@ -231,7 +231,7 @@ pub(crate) fn draw(model: &Model, set: &dyn Set, n: usize, cx: &RunCx<'_>) -> Re
             tile(other, x + SIDE);
         }
         let (x, y) = (x as u32, y as u32);
-        text(&mut sheet, x + 4, y + 4, "SYNTHETIC", Rgb([255, 190, 90]));
+        text(&mut sheet, x + 4, y + 4, MARK, Rgb([255, 190, 90]));
         text(&mut sheet, x + SIDE as u32 + 4, y + 4, &format!("{:.3}", near[i].1), Rgb([255, 230, 90]));
     }
     let mut bytes = Cursor::new(Vec::new());

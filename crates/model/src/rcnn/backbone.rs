@@ -55,8 +55,11 @@ impl Backbone {
         }
         let bytes = weights::read_checked(&card.id, path, &card.sha256)?;
         let tensors = weights::parse(&card.id, &bytes, path, &Device::Cpu)?;
-        weights::check(&card.id, &tensors, &card.architecture.shapes())?;
-        let tensors = tensors.into_iter().filter(|(n, _)| !n.starts_with(weights::BASELINE_PREFIX)).collect();
+        let shapes = card.architecture.shapes();
+        weights::check(&card.id, &tensors, &shapes)?;
+        // The network alone: what its plain method and its gate keep beside it belongs to another model.
+        let own: std::collections::BTreeSet<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
+        let tensors = tensors.into_iter().filter(|(n, _)| own.contains(n.as_str())).collect();
         // Half of the size that it was trained at, with a coarse place of each feature: quick, and good enough to tell
         // what a region shows.
         let side_px = (card.input.rows.min(card.input.columns) / 2).clamp(64, 128);

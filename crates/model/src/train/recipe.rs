@@ -278,10 +278,11 @@ impl Recipe {
         if !(0.0..1.0).contains(&t.average_decay) || !(0.0..1.0).contains(&t.weight_decay) {
             return fail("average_decay and weight_decay are at least 0 and below 1");
         }
-        if let Some(a) = &self.adversary {
-            if !positive(a.learning_rate) || !(0.0..1.0).contains(&a.beta_1) || !(1..=256).contains(&a.features) {
-                return fail("of [adversary], learning_rate is above 0, beta_1 below 1 and features between 1 and 256");
-            }
+        let sound = |a: &Adversary| {
+            positive(a.learning_rate) && (0.0..1.0).contains(&a.beta_1) && (1..=256).contains(&a.features)
+        };
+        if self.adversary.as_ref().is_some_and(|a| !sound(a)) {
+            return fail("of [adversary], learning_rate is above 0, beta_1 below 1 and features between 1 and 256");
         }
         let a = &self.augment;
         let chances = [a.flip, a.border, a.background, a.curve, a.shading, a.blur, a.noise, a.marks];

@@ -72,7 +72,7 @@ impl Model {
             let at = |x: u32, y: u32| (grey[y as usize / factor * columns + x as usize / factor] * 255.0) as u8;
             let (width, height) = ((columns * factor) as u32, (rows * factor) as u32);
             let mut picture = RgbImage::from_fn(width, height, |x, y| Rgb([at(x, y); 3]));
-            text(&mut picture, 4, 4, MARK, Rgb([255, 190, 90]));
+            mark(&mut picture, 0, 0);
             let mut bytes = Cursor::new(Vec::new());
             let written = picture.write_to(&mut bytes, image::ImageFormat::Png);
             written.map_err(|e| fail(format!("a picture could not be written: {e}")))?;
@@ -82,8 +82,18 @@ impl Model {
     }
 }
 
-/// What stands in every made-up image.
-pub(crate) const MARK: &str = "SYNTHETIC";
+/// Writes SYNTHETIC at a place of a made-up image, on black so that it is read on any.
+pub(crate) fn mark(picture: &mut RgbImage, x: u32, y: u32) {
+    const WORD: &str = "SYNTHETIC";
+    let (width, height) = (WORD.len() as u32 * 8 + 6, 18);
+    for (dx, dy) in (0..height).flat_map(|dy| (0..width).map(move |dx| (dx, dy))) {
+        if x + dx < picture.width() && y + dy < picture.height() {
+            picture.put_pixel(x + dx, y + dy, Rgb([0, 0, 0]));
+        }
+    }
+    text(picture, x + 4, y + 4, WORD, Rgb([255, 190, 90]));
+}
+
 /// Width that the mark needs, in pixels.
 const WORD_PX: usize = 96;
 

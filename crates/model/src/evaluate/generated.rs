@@ -5,7 +5,7 @@ use super::{How, Measured, each};
 use crate::card::{CARD_FILE, Card, InputSpec, Interval, WEIGHTS_FILE};
 use crate::data::Part;
 use crate::data::case::{Case, Set};
-use crate::generate::{MARK, Sampler, noise};
+use crate::generate::{Sampler, mark, noise};
 use crate::image::{percentiles, resize};
 use crate::prepare::Picture;
 use crate::run::RunCx;
@@ -149,11 +149,13 @@ pub(super) fn measure(model: &Model, set: &dyn Set, which: &[usize], how: How, c
     let persons: Vec<&str> = out.persons.iter().map(String::as_str).collect();
     // As many images of each kind, redrawn together: a distance depends on their number.
     let apart = |of_made: &[Vec<f32>], draws: usize| -> Interval {
-        metrics::bootstrap_about(&persons, draws, |drawn| {
+        let found = metrics::bootstrap_about(&persons, draws, |drawn| {
             let (a, b): (Vec<&[f32]>, Vec<&[f32]>) =
                 drawn.iter().map(|i| (of_made[*i].as_slice(), of_real[*i].as_slice())).unzip();
             frechet::distance(&a, &b)
-        })
+        });
+        // No distance is below 0, wherever its draws were moved to.
+        Interval { low: found.low.max(0.0).min(found.value), ..found }
     };
     let found = apart(&of_ours, how.draws);
     out.score = -found.value;
@@ -231,7 +233,7 @@ pub(crate) fn draw(model: &Model, set: &dyn Set, n: usize, cx: &RunCx<'_>) -> Re
             tile(other, x + SIDE);
         }
         let (x, y) = (x as u32, y as u32);
-        text(&mut sheet, x + 4, y + 4, MARK, Rgb([255, 190, 90]));
+        mark(&mut sheet, x, y);
         text(&mut sheet, x + SIDE as u32 + 4, y + 4, &format!("{:.3}", near[i].1), Rgb([255, 230, 90]));
     }
     let mut bytes = Cursor::new(Vec::new());

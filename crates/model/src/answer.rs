@@ -176,25 +176,6 @@ impl Model {
             Err(Error::Image { reason: format!("'{}' takes no regions, it finds its own", self.card().id) })
         })
     }
-
-    /// Makes an image of noise (numbers drawn from `seed`, uniform from 0 to 1).
-    ///
-    /// # Errors
-    /// [`Error::Image`] where the model takes an image; [`Error::Cancelled`].
-    pub fn imagine(&self, seed: u64, cx: &RunCx<'_>) -> Result<Restored> {
-        use rand::{Rng, SeedableRng};
-        let card = self.card();
-        let crate::arch::Takes::Latent(n) = card.architecture.takes() else {
-            return Err(Error::Image { reason: format!("'{}' takes an image, not noise", card.id) });
-        };
-        let mut random = rand::rngs::StdRng::seed_from_u64(seed);
-        let noise: Vec<f32> = (0..n).map(|_| random.random::<f32>()).collect();
-        let x = Tensor::from_vec(noise, (1, n), &candle_core::Device::Cpu)?;
-        match self.network().run(&x, &mut Pass::new(*cx))? {
-            Output::Image(t) => restored(card, &t.get(0)?, &x, None),
-            _ => Err(Error::Image { reason: format!("'{}' makes no image", card.id) }),
-        }
-    }
 }
 
 /// A case of a data set as a picture.
@@ -327,7 +308,7 @@ fn boxes(card: &Card, all: &Detections, input: &Prepared, picture: &Picture) -> 
     Ok(out)
 }
 
-fn restored(card: &Card, y: &Tensor, x: &Tensor, placed: Option<Placed>) -> Result<Restored> {
+pub(crate) fn restored(card: &Card, y: &Tensor, x: &Tensor, placed: Option<Placed>) -> Result<Restored> {
     let (channels, rows, columns) = y.dims3()?;
     let mut planes = Vec::with_capacity(channels);
     for c in 0..channels {

@@ -67,6 +67,9 @@ pub struct Card {
     /// Calibration, operating points and more, where it was trained here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub atlas: Option<Atlas>,
+    /// Of a generator: the classifier by whose features its images are compared with real ones, by id or folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// Free text by topic.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notes: BTreeMap<String, String>,
@@ -389,6 +392,8 @@ pub enum BaselineMethod {
     SlabMean,
     /// The residual of a reconstruction from principal components of normal images.
     PrincipalComponents,
+    /// Images made of principal components, each with a normal draw as wide as the training images spread along it.
+    ComponentSampling,
     /// The brightest blob inside the head.
     BrightestBlob,
     /// Words in a row counted in the same text, smoothed after Kneser and Ney.
@@ -551,6 +556,7 @@ impl Card {
             metrics: BTreeMap::new(),
             baseline: None,
             atlas: None,
+            judge: None,
             notes: BTreeMap::new(),
         }
     }

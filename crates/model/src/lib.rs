@@ -19,6 +19,8 @@ mod error;
 pub mod evaluate;
 pub mod explain;
 mod files;
+pub mod frechet;
+mod generate;
 mod image;
 mod import;
 mod input;

@@ -56,6 +56,28 @@ pub fn mean_over_persons(values: &[(&str, f64)]) -> Interval {
 /// `statistic` gets the numbers of the drawn cases, with repetitions; draws in which it is not defined (NaN) are left
 /// out. `draws` 0 gives the value alone.
 pub fn bootstrap(persons: &[&str], draws: usize, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
+    let (value, found) = drawn(persons, draws, statistic);
+    let Some(at) = percentiles_of(&found) else { return Interval { value, low: value, high: value } };
+    Interval { value, low: at(0.025).min(value), high: at(0.975).max(value) }
+}
+
+/// As [`bootstrap`] for a statistic that repetitions push to one side (a distance between distributions): the draws are
+/// moved so that their median is the value.
+pub fn bootstrap_about(persons: &[&str], draws: usize, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
+    let (value, found) = drawn(persons, draws, statistic);
+    let Some(at) = percentiles_of(&found) else { return Interval { value, low: value, high: value } };
+    let middle = at(0.5);
+    Interval { value, low: value + at(0.025) - middle, high: value + at(0.975) - middle }
+}
+
+/// The percentiles of sorted values, by fraction; none where there are no values.
+fn percentiles_of(sorted: &[f64]) -> Option<impl Fn(f64) -> f64> {
+    let last = sorted.len().checked_sub(1)?;
+    Some(move |fraction: f64| sorted[(last as f64 * fraction).round() as usize])
+}
+
+/// A statistic of all cases, and sorted those of draws of persons.
+fn drawn(persons: &[&str], draws: usize, statistic: impl Fn(&[usize]) -> f64 + Sync) -> (f64, Vec<f64>) {
     use rayon::prelude::*;
     let all: Vec<usize> = (0..persons.len()).collect();
     let value = statistic(&all);
@@ -66,7 +88,7 @@ pub fn bootstrap(persons: &[&str], draws: usize, statistic: impl Fn(&[usize]) ->
     }
     let groups: Vec<Vec<usize>> = by_person.into_values().collect();
     if groups.is_empty() || draws == 0 {
-        return Interval { value, low: value, high: value };
+        return (value, Vec::new());
     }
     let mut found: Vec<f64> = (0..draws)
         .into_par_iter()
@@ -80,12 +102,8 @@ pub fn bootstrap(persons: &[&str], draws: usize, statistic: impl Fn(&[usize]) ->
         })
         .filter(|v| v.is_finite())
         .collect();
-    if found.is_empty() {
-        return Interval { value, low: value, high: value };
-    }
     found.sort_by(f64::total_cmp);
-    let at = |fraction: f64| found[((found.len() - 1) as f64 * fraction).round() as usize];
-    Interval { value, low: at(0.025).min(value), high: at(0.975).max(value) }
+    (value, found)
 }
 
 /// Area under the ROC curve: how often a positive case has the higher score, ties half. NaN without one of each.

@@ -568,7 +568,7 @@ fn draft(name: &str) -> Option<Draft> {
             &[],
         ),
         "dcgan_generator" | "dcgan_discriminator" => {
-            let config = gan::DcganConfig { latent: 100, channels: 1, features: 64, doublings: 4 };
+            let config = gan::DcganConfig { latent: 100, channels: 1, features: 64, doublings: 4, norm: true };
             if name == "dcgan_generator" {
                 plain("DCGAN generator", "Makes up images of 64 x 64 pixels.", A::DcganGenerator(config), 64, &[])
             } else {

@@ -122,3 +122,60 @@ fn slices_that_cannot_be_used_are_told() {
     let spec = format!("{}[detect]\nroi_iou = 2.0\n", recipe(YOLOX, false, 2));
     assert!(Recipe::parse(&spec).unwrap_err().to_string().contains("roi_iou"));
 }
+
+/// An R-CNN on the shipped classifier of chest X-rays, solved for on the made-up slices.
+fn regions() -> String {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/cxr-pneumonia-resnet");
+    let architecture = "name = \"rcnn\"\noutputs = 3\nside_px = 64\ncontext_px = 6\ntap = \"layer3\"\ncells = 4\n\
+         proposals = \"selective-search\"\nsearched_px = 64\nmost = 60\nscore = 0.02\niou = 0.4\n\
+         backbone = { name = \"resnet\", inputs = 1, outputs = 3, blocks = [2, 2, 2, 2], bottleneck = false, width = 12 }";
+    let text = recipe(architecture, false, 1).replace("[architecture]\ninputs = 1", "[architecture]");
+    let text = text.replace("resize = \"squeeze\"", "resize = \"keep\"");
+    format!(
+        "{text}[post]\nactivation = \"none\"\n\
+         [regions]\nbackbone = \"{shipped}\"\nper_image = 20\ncopies = 6\ncost = 0.01\npenalty = 1000.0\n"
+    )
+}
+
+#[test]
+fn an_rcnn_is_solved_for_on_a_set_and_measured_beside_the_blobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, out) = (dir.path().join("data"), dir.path().join("tiny"));
+    slices(&root, 60, |_, _| ());
+    let report = run(&regions(), &root, &out).unwrap();
+    let (m, plain) = (&report.evaluation.metrics, &report.evaluation.baseline);
+    assert!(m["ap50"].value > 0.6, "{m:?}");
+    assert!(plain.contains_key("ap50"));
+    for file in ["model.safetensors", "card.toml", "recipe.toml", "gallery.png"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    // Nothing was trained step by step, so there is no curve, and nothing to go on from.
+    assert!(!out.join("curve.png").exists());
+    let resume = TrainOptions { resume: true, ..TrainOptions::default() };
+    let recipe = Recipe::parse(&regions()).unwrap();
+    let error = train(&recipe, &root, &out, &resume, &RunCx::silent()).unwrap_err();
+    assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+    assert_eq!(run(&regions(), &root, &dir.path().join("again")).unwrap().sha256, report.sha256);
+
+    let model = Model::load_from(Card::read(&out).unwrap(), &out.join("model.safetensors")).unwrap();
+    let again = evaluate(&model, &root, Cases::Test, &RunCx::silent()).unwrap();
+    assert_eq!(again.metrics, report.evaluation.metrics);
+
+    let refused = |from: &str, to: &str| run(&regions().replace(from, to), &root, &out).unwrap_err().to_string();
+    assert!(refused("width = 12", "width = 16").contains("not the network of"));
+    assert!(refused("per_image = 20", "per_image = 0").contains("[regions]"));
+    let text = regions();
+    let bare = text[..text.find("[regions]").unwrap()].to_owned();
+    assert!(run(&bare, &root, &out).unwrap_err().to_string().contains("[regions]"));
+    // Stopped while regions are described: no model is left behind.
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let progress = |f: f32, text: &str| {
+        stop.store(text == "Describing regions" && f > 0.3, std::sync::atomic::Ordering::Relaxed);
+    };
+    let cancelled = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    let cx = RunCx { cancelled: &cancelled, progress: &progress };
+    let half = dir.path().join("half");
+    let stopped = train(&recipe, &root, &half, &TrainOptions::default(), &cx);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    assert!(!half.join("card.toml").exists());
+}

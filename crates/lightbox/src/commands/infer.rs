@@ -144,12 +144,25 @@ fn raw(args: &args::Infer, model: &Model) -> Result<(), String> {
         images::write(&args.out.join(&file), &bytes)?;
         files.insert(name.to_owned(), json!(file));
     }
-    let results = json!({
+    let mut results = json!({
         "model": model.card().id,
         "sha256": model.card().sha256,
         "timings_ms": {"network": network_ms},
         "inputs": [{"path": path.display().to_string(), "raw": files}],
     });
+    if matches!(model.card().architecture.takes(), Takes::Latent(_)) {
+        // To be looked at, and never to be taken for someone's.
+        let images = npy::read(&folder.join("image.npy")).map_err(|e| e.to_string())?;
+        let pictures = model.marked_pictures(&images).map_err(|e| e.to_string())?;
+        let mut names = Vec::with_capacity(pictures.len());
+        for (n, bytes) in pictures.iter().enumerate() {
+            let file = format!("raw/image-{:04}.png", n + 1);
+            images::write(&args.out.join(&file), bytes)?;
+            names.push(file);
+        }
+        results["synthetic"] = json!(true);
+        results["pictures"] = json!(names);
+    }
     let text = serde_json::to_string_pretty(&results).map_err(|e| e.to_string())?;
     images::write(&args.out.join("results.json"), text.as_bytes())?;
     if args.json {

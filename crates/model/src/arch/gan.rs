@@ -27,8 +27,18 @@ pub struct DcganConfig {
     /// Doublings between 4 x 4 and the image: 4 for 64 x 64.
     #[serde(default = "four")]
     pub doublings: usize,
+    /// Whether the discriminator's inner layers carry batch norms, as in the paper; trained with spectral norms it has
+    /// none (Miyato et al. 2018), since a batch norm undoes their bound. The generator always has its own.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub norm: bool,
 }
 
+fn yes() -> bool {
+    true
+}
+fn is_yes(b: &bool) -> bool {
+    *b
+}
 fn hundred() -> usize {
     100
 }
@@ -105,7 +115,8 @@ impl DcganDiscriminator {
             let width = c.features << (i - 1);
             let at = 3 * i - 1;
             let layer = conv(at, width, 2 * width, Geometry::new(2, 1))?;
-            layers.push(layer.norm(&p.at(at + 1), EPS)?.act(leaky));
+            let layer = if c.norm { layer.norm(&p.at(at + 1), EPS)? } else { layer };
+            layers.push(layer.act(leaky));
         }
         layers.push(conv(3 * n - 1, c.features << (n - 1), 1, Geometry::new(1, 0))?);
         Ok(Self { channels: c.channels, side: c.side(), layers })

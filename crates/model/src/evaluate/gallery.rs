@@ -24,6 +24,9 @@ const FOUND: Rgb<u8> = Rgb([255, 120, 80]);
 /// Of a restored image the right half of the tile is the answer, the left half what went in. Of classes: true number, given
 /// number and its probability.
 pub(crate) fn draw(model: &Model, set: &dyn Set, by_case: &[(usize, f64)], cx: &RunCx<'_>) -> Result<Vec<u8>> {
+    if matches!(model.card().architecture.takes(), crate::arch::Takes::Latent(_)) {
+        return super::generated::draw(model, set, by_case.len(), cx);
+    }
     let mut worst = by_case.to_vec();
     worst.sort_by(|a, b| a.1.total_cmp(&b.1));
     worst.truncate(WORST);

@@ -3,6 +3,7 @@
 mod boxes;
 mod classes;
 mod gallery;
+mod generated;
 mod images;
 mod masks;
 
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub(crate) use classes::{ClassRecord, confidence, positive};
 pub(crate) use gallery::draw as draw_gallery;
+pub(crate) use generated::{judge, small};
 pub(crate) use images::{component_row, slab_planes, unit, worse};
 pub(crate) use masks::{at_thresholds, click_of, logits_and_shares, volume};
 
@@ -169,6 +171,9 @@ pub(crate) struct Measured {
 /// Measures a model on some cases of a set.
 pub(crate) fn measure(model: &Model, set: &dyn Set, which: &[usize], how: How, cx: &RunCx<'_>) -> Result<Measured> {
     let card = model.card();
+    if matches!(card.architecture.takes(), crate::arch::Takes::Latent(_)) {
+        return generated::measure(model, set, which, how, cx);
+    }
     match card.task {
         Task::Classification => classes::measure(model, set, which, how, cx),
         Task::Segmentation if matches!(card.architecture.takes(), crate::arch::Takes::Volume(_)) => {

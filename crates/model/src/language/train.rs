@@ -370,7 +370,7 @@ fn write_curve(dir: &Path, curve: &Curve, validation: &Held) -> Result<()> {
 
 fn save(dir: &Path, recipe: &TextRecipe, steps: usize, o: &Optimiser, curve: &Curve, validation: &Held) -> Result<()> {
     let validation = [("validation", serde_json::to_string(validation).unwrap_or_default())];
-    checkpoint::write(dir, &fingerprint(recipe)?, steps, curve, o, None, validation)
+    checkpoint::write(dir, &fingerprint(recipe)?, steps, curve, o, Vec::new(), validation)
 }
 
 fn load(dir: &Path, recipe: &TextRecipe) -> Result<(usize, Optimiser, Curve, Held)> {

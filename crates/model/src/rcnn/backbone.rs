@@ -55,13 +55,26 @@ impl Backbone {
         }
         let bytes = weights::read_checked(&card.id, path, &card.sha256)?;
         let tensors = weights::parse(&card.id, &bytes, path, &Device::Cpu)?;
-        weights::check(&card.id, &tensors, &card.architecture.shapes())?;
-        let tensors = tensors.into_iter().filter(|(n, _)| !n.starts_with(weights::BASELINE_PREFIX)).collect();
+        let shapes = card.architecture.shapes();
+        weights::check(&card.id, &tensors, &shapes)?;
+        // The network alone: what its plain method and its gate keep beside it belongs to another model.
+        let own: std::collections::BTreeSet<&str> = shapes.iter().map(|(name, _)| name.as_str()).collect();
+        let tensors = tensors.into_iter().filter(|(n, _)| own.contains(n.as_str())).collect();
         // Half of the size that it was trained at, with a coarse place of each feature: quick, and good enough to tell
         // what a region shows.
         let side_px = (card.input.rows.min(card.input.columns) / 2).clamp(64, 128);
         let defaults = Defaults { side_px, context_px: side_px * 16 / 227, tap: "features".into(), cells: 2 };
         Ok(Self { architecture: card.architecture, input: card.input, tensors, name: card.id, defaults })
+    }
+
+    /// Its network.
+    pub(crate) fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Its tensors as an R-CNN names them.
+    pub(crate) fn named(&self) -> Tensors {
+        self.tensors.iter().map(|(n, t)| (format!("backbone.{n}"), t.clone())).collect()
     }
 
     /// The way from an image to its input, of which the size is not used.

@@ -25,6 +25,7 @@ use candle_core::{Device, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -79,6 +80,9 @@ pub struct Settings {
     pub proposals: Proposals,
     /// Most regions of an image.
     pub most: usize,
+    /// Of these, the most that are learnt from, spread over them; all where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_image: Option<usize>,
     /// Copies of each drawn box that are a little off.
     pub copies: usize,
     /// Weight of an error of the SVM.
@@ -98,6 +102,7 @@ impl Default for Settings {
             cells: None,
             proposals: Proposals::default(),
             most: 300,
+            per_image: None,
             copies: 16,
             // Ten times the paper's: a hard negative is seen once or twice among a handful of images.
             cost: 0.01,
@@ -191,35 +196,57 @@ pub fn train(examples: &[Example], backbone: &Backbone, plan: &Plan, cx: &RunCx<
     if let Some(name) = plan.labels.iter().enumerate().find(|(i, _)| !shown(*i)).map(|(_, name)| name) {
         return Err(fault(format!("nothing was drawn for '{name}'")));
     }
+    let of = |n: usize| Ok(Cow::Borrowed(&examples[n]));
+    let (tensors, mut report) =
+        learn(&card, backbone.named(), (examples.len(), &of), &plan.labels, &plan.settings, cx)?;
+    report.seconds = clock.elapsed().as_secs_f64();
+    let (boxes, images) = (report.boxes, report.images);
+    card.limits.push(format!("Trained on {boxes} boxes in {images} images; measured on no others."));
+    card.notes.insert("backbone".into(), backbone.name.clone());
+    (cx.progress)(1.0, "Done");
+    Ok(Trained { card, report, tensors })
+}
+
+/// Adds the heads for `labels` to a backbone's tensors (`backbone.*`) from examples that are read one by one; the report
+/// is without its time.
+pub(crate) fn learn<'a>(
+    card: &Card,
+    mut tensors: Tensors,
+    (count, example): (usize, &dyn Fn(usize) -> Result<Cow<'a, Example>>),
+    labels: &[String],
+    settings: &Settings,
+    cx: &RunCx<'_>,
+) -> Result<(Tensors, Report)> {
     let Architecture::Rcnn(config) = &card.architecture else { return Err(fault("no R-CNN".into())) };
-    let config = config.clone();
-    let mut tensors: Tensors = backbone.tensors.iter().map(|(n, t)| (format!("backbone.{n}"), t.clone())).collect();
-    let describer = Describer::new(&Params::of(&tensors), &config)?;
-    let mut random = StdRng::seed_from_u64(plan.settings.seed);
+    let describer = Describer::new(&Params::of(&tensors), config)?;
+    let mut random = StdRng::seed_from_u64(settings.seed);
     let (mut regions, mut values, mut truths) = (Vec::new(), Vec::new(), Vec::new());
     let (mut drawn, mut covered) = (0usize, 0usize);
-    for (n, example) in examples.iter().enumerate() {
+    for n in 0..count {
         cx.check()?;
-        (cx.progress)(0.9 * n as f32 / examples.len() as f32, "Describing regions");
-        let prepared = prepare(&example.picture, &card)?;
+        (cx.progress)(0.9 * n as f32 / count as f32, "Describing regions");
+        let example = example(n)?;
+        let prepared = prepare(&example.picture, card)?;
         let image = Planes::of(&prepared.x)?;
-        let truth = checked(example, n, plan.labels.len())?;
-        let proposals = image.proposals(&config);
+        let truth = checked(&example, n, labels.len())?;
+        let proposals = image.proposals(config);
         let [columns, rows] = image.size();
         let first = regions.len();
         for t in &truth {
             drawn += 1;
             covered += usize::from(proposals.iter().any(|p| iou(p, &t.rect) >= 0.5));
             regions.push(Region { example: n, rect: t.rect, drawn: true });
-            for off in copies(&t.rect, plan.settings.copies, &mut random) {
+            for off in copies(&t.rect, settings.copies, &mut random) {
                 let off = clip(&off, columns, rows);
                 let overlap = iou(&off, &t.rect);
                 regions.push(Region { example: n, rect: off, drawn: overlap >= SAME });
             }
         }
-        regions.extend(proposals.into_iter().map(|rect| Region { example: n, rect, drawn: false }));
+        let step = settings.per_image.map_or(1, |most| proposals.len().div_ceil(most.max(1)).max(1));
+        let learnt = proposals.into_iter().step_by(step);
+        regions.extend(learnt.map(|rect| Region { example: n, rect, drawn: false }));
         if regions.len().saturating_mul(config.features()) > LARGEST {
-            return Err(fault("these images have more regions than fit into memory; draw on fewer".into()));
+            return Err(fault("these images have more regions than fit into memory; learn from fewer of each".into()));
         }
         let rects: Vec<Rect> = regions[first..].iter().map(|r| r.rect).collect();
         values.extend(describer.describe(&image, &rects, cx)?);
@@ -228,27 +255,25 @@ pub fn train(examples: &[Example], backbone: &Backbone, plan: &Plan, cx: &RunCx<
     (cx.progress)(0.9, "Parting objects from background");
     let scale = scaled(&mut values, config.features())?;
     let rows = svm::Rows { values: &values, width: config.features() };
-    let heads: Vec<Head> =
-        (0..plan.labels.len()).map(|label| head(rows, &regions, &truths, label, plan, cx)).collect::<Result<_>>()?;
+    let heads: Vec<Head> = (0..labels.len())
+        .map(|label| head(rows, &regions, &truths, (label, &labels[label]), settings, cx))
+        .collect::<Result<_>>()?;
     let recognised = regions.iter().enumerate().filter(|(_, r)| r.drawn);
     let recognised = recognised.filter(|(i, r)| {
         let own = truths[r.example].iter().find(|t| t.rect == r.rect);
         own.is_some_and(|t| heads[t.label].svm.margin(rows.row(*i)) > 0.0)
     });
     let report = Report {
-        images: examples.len(),
+        images: count,
         boxes: drawn,
         regions: regions.len(),
         covered: covered as f64 / drawn.max(1) as f64,
         recognised: recognised.count() as f64 / drawn.max(1) as f64,
         rounds: heads.iter().map(|h| h.rounds).max().unwrap_or(0),
-        seconds: clock.elapsed().as_secs_f64(),
+        seconds: 0.0,
     };
     add_heads(&mut tensors, &heads, scale, config.features())?;
-    card.limits.push(format!("Trained on {drawn} boxes in {} images; measured on no others.", examples.len()));
-    card.notes.insert("backbone".into(), backbone.name.clone());
-    (cx.progress)(1.0, "Done");
-    Ok(Trained { card, report, tensors })
+    Ok((tensors, report))
 }
 
 fn fault(reason: String) -> Error {
@@ -376,8 +401,8 @@ fn head(
     rows: svm::Rows<'_>,
     regions: &[Region],
     truths: &[Vec<Drawn>],
-    label: usize,
-    plan: &Plan,
+    (label, name): (usize, &str),
+    s: &Settings,
     cx: &RunCx<'_>,
 ) -> Result<Head> {
     // The object of this label that a region shows best, and how well.
@@ -398,12 +423,10 @@ fn head(
             near.push((overlap, i, truth));
         }
     }
-    let name = &plan.labels[label];
     if negatives.is_empty() {
         let reason = "every region shows it; draw smaller boxes or add an image without it";
         return Err(fault(format!("'{name}' has no background: {reason}")));
     }
-    let s = &plan.settings;
     let (svm, rounds) = svm::mine(rows, &positives, &negatives, s.cost, s.seed, cx)?;
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     near.truncate(REGRESSED);

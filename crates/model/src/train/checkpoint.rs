@@ -1,7 +1,8 @@
 //! Checkpoints: weights, moments, running mean and loss curve in one safetensors file, replaced as a whole.
 
+use super::adversary::Opponent;
 use super::curve::Curve;
-use super::optimiser::Optimiser;
+use super::optimiser::{Optimiser, Weight};
 use super::recipe::Recipe;
 use crate::arch::{Shapes, Tensors};
 use crate::files::{sha256_hex, write_atomic};
@@ -46,40 +47,65 @@ pub(crate) struct Best {
 }
 
 /// Writes the state of a training.
-pub(crate) fn save(dir: &Path, recipe: &Recipe, optimiser: &Optimiser, progress: &Progress) -> Result<()> {
+pub(crate) fn save(
+    dir: &Path,
+    recipe: &Recipe,
+    optimiser: &Optimiser,
+    opponent: Option<&Opponent>,
+    progress: &Progress,
+) -> Result<()> {
     let Progress { steps, curve, best, seconds } = progress;
+    let mut more = vec![("best", best.tensors.clone())];
+    if let Some(opponent) = opponent {
+        let prefixes = ["opponent_weight", "opponent_first", "opponent_second", "opponent_mean"];
+        more.extend(prefixes.into_iter().zip(parts(&opponent.optimiser)?));
+        more.push(("direction", opponent.directions()?));
+    }
     let fields = [("seconds", seconds.to_string()), ("best", format!("{:?} {}", best.score, best.stale))];
-    write(dir, &fingerprint(recipe)?, *steps, curve, optimiser, Some(("best", &best.tensors)), fields)
+    write(dir, &fingerprint(recipe)?, *steps, curve, optimiser, more, fields)
 }
 
-/// The state of the last checkpoint: finished updates, optimiser, curve.
-pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(Optimiser, Progress)> {
+/// The state of the last checkpoint: optimiser, what is learnt against where there is such, finished updates and curve.
+pub(crate) fn load(dir: &Path, recipe: &Recipe, device: &Device) -> Result<(Optimiser, Option<Opponent>, Progress)> {
     let stored = Stored::read(dir, &recipe.id, &fingerprint(recipe)?, device)?;
     let (score, stale) = pair(stored.field("best")?).ok_or_else(|| unreadable("best result"))?;
     let seconds = stored.field("seconds")?.parse().map_err(|_| unreadable("time"))?;
     let optimiser = stored.optimiser(&recipe.id, &recipe.architecture.shapes(), device)?;
+    let opponent = match Opponent::architecture(recipe) {
+        None => None,
+        Some(architecture) => {
+            let now = stored.group("opponent_weight");
+            weights::check(&recipe.id, &now, &architecture.shapes())?;
+            let parts = ["opponent_first", "opponent_second", "opponent_mean"].map(|g| stored.group(g));
+            let optimiser = Optimiser::from_parts(now, parts, device)?;
+            let directions = stored.group("direction").into_iter();
+            let directions = directions.map(|(n, t)| Ok((n, t.to_vec1()?))).collect::<Result<_>>()?;
+            Some(Opponent::from_parts(recipe, architecture, optimiser, directions)?)
+        }
+    };
     let best = Best { score, stale, tensors: stored.group("best") };
-    Ok((optimiser, Progress { steps: stored.steps, curve: stored.curve, best, seconds }))
+    Ok((optimiser, opponent, Progress { steps: stored.steps, curve: stored.curve, best, seconds }))
 }
 
-/// Writes what each training has, a further group of tensors, and further fields. `recipe` identifies the training.
+/// Weights, moments and running mean of an optimiser.
+fn parts(optimiser: &Optimiser) -> Result<[Tensors; 4]> {
+    let of = |f: fn(&Weight) -> &Vec<f32>| optimiser.part(f);
+    Ok([optimiser.tensors(), of(|w| &w.first)?, of(|w| &w.second)?, of(|w| &w.mean)?])
+}
+
+/// Writes what each training has, further groups of tensors, and further fields. `recipe` identifies the training.
 pub(crate) fn write<const N: usize>(
     dir: &Path,
     recipe: &str,
     steps: usize,
     curve: &Curve,
     optimiser: &Optimiser,
-    group: Option<(&str, &Tensors)>,
+    groups: Vec<(&str, Tensors)>,
     more: [(&str, String); N],
 ) -> Result<()> {
     let mut all = Tensors::new();
-    let groups = [
-        ("weight", optimiser.tensors()),
-        ("first", optimiser.part(|w| &w.first)?),
-        ("second", optimiser.part(|w| &w.second)?),
-        ("mean", optimiser.part(|w| &w.mean)?),
-    ];
-    for (prefix, tensors) in groups.into_iter().chain(group.map(|(prefix, tensors)| (prefix, tensors.clone()))) {
+    let own = ["weight", "first", "second", "mean"].into_iter().zip(parts(optimiser)?);
+    for (prefix, tensors) in own.chain(groups) {
         all.extend(tensors.into_iter().map(|(name, t)| (format!("{prefix}/{name}"), t)));
     }
     let fields = [

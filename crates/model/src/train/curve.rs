@@ -129,7 +129,7 @@ pub(crate) fn line(image: &mut RgbImage, from: (f64, f64), to: (f64, f64), colou
     }
 }
 
-/// Digits, points, signs and arrows, 3 x 5 dots drawn two pixels wide: all that a scale needs, and no font file.
+/// Digits, points, signs, arrows and the word SYNTHETIC, 3 x 5 dots drawn two pixels wide: all that a scale needs, and no font file.
 pub(crate) fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb<u8>) {
     const DIGITS: [[u8; 5]; 10] = [
         [7, 5, 5, 5, 7],
@@ -150,6 +150,14 @@ pub(crate) fn text(image: &mut RgbImage, x: u32, y: u32, text: &str, colour: Rgb
             ('.', _) => [0, 0, 0, 0, 2],
             ('-', _) => [0, 0, 7, 0, 0],
             ('>', _) => [4, 2, 1, 2, 4],
+            ('S', _) => DIGITS[5],
+            ('Y', _) => [5, 5, 2, 2, 2],
+            ('N', _) => [5, 7, 7, 7, 5],
+            ('T', _) => [7, 2, 2, 2, 2],
+            ('H', _) => [5, 5, 7, 5, 5],
+            ('E', _) => [7, 4, 7, 4, 7],
+            ('I', _) => [7, 2, 2, 2, 7],
+            ('C', _) => [7, 4, 4, 4, 7],
             _ => [0; 5],
         };
         for (row, bits) in rows.iter().enumerate() {

@@ -3,7 +3,7 @@
 use super::checkpoint::Progress;
 use super::{Job, TrainReport, plain};
 use crate::answer::picture_of;
-use crate::arch::Tensors;
+use crate::arch::{Takes, Tensors};
 use crate::card::{
     Activation, BaselineMethod, CARD_FILE, Calibration, Cost, Gate, Interval, OperatingPoint, Task, WEIGHTS_FILE,
 };
@@ -69,8 +69,10 @@ pub(super) fn finish(
         baseline.metrics = measured.baseline.clone();
     }
     fill_atlas(&mut card, job, &model, &measured, progress, gate.map(|g| g.0), &quiet)?;
-    write_atomic(&out.join("curve.csv"), progress.curve.to_csv().as_bytes())?;
-    write_atomic(&out.join("curve.png"), &progress.curve.to_png()?)?;
+    if !progress.curve.rows.is_empty() {
+        write_atomic(&out.join("curve.csv"), progress.curve.to_csv().as_bytes())?;
+        write_atomic(&out.join("curve.png"), &progress.curve.to_png()?)?;
+    }
     write_atomic(&out.join("gallery.png"), &draw_gallery(&model, set, &measured.by_case, &quiet)?)?;
     // The card last: a folder without one is no model.
     write_atomic(&out.join(CARD_FILE), card.to_toml()?.as_bytes())?;
@@ -152,7 +154,7 @@ fn youden(said: &[ClassRecord]) -> f64 {
 /// The gate's numbers and tensors, where the network offers features or is an autoencoder.
 fn gate(model: &Model, job: &Job<'_>, cx: &RunCx<'_>) -> Result<Option<(Gate, Tensors)>> {
     let card = model.card();
-    if card.input.click || matches!(card.architecture.takes(), crate::arch::Takes::Volume(_)) {
+    if card.input.click || matches!(card.architecture.takes(), Takes::Volume(_) | Takes::Latent(_)) {
         return Ok(None);
     }
     let restores = card.task == Task::Reconstruction;
@@ -294,7 +296,7 @@ fn lost_beside(measured: &Measured) -> Option<String> {
 
 /// Whether the plain method is beaten, with both figures.
 fn verdict(card: &Card, measured: &Measured) -> String {
-    let name = ["dice", "auc", "psnr_db", "ap50", "distance"]
+    let name = ["dice", "auc", "psnr_db", "ap50", "distance", "frechet"]
         .into_iter()
         .find(|n| measured.metrics.contains_key(*n) && measured.baseline.contains_key(*n));
     let Some(name) = name else { return "No plain method was measured beside it.".into() };
@@ -309,15 +311,22 @@ fn verdict(card: &Card, measured: &Measured) -> String {
         Some(BaselineMethod::FilteredBackProjection) => "filtered back-projection or non-local means",
         Some(BaselineMethod::SlabMean) => "the slab mean",
         Some(BaselineMethod::PrincipalComponents) => "principal components",
+        Some(BaselineMethod::ComponentSampling) => "draws along principal components",
         Some(BaselineMethod::BrightestBlob) => "the brightest blob",
         Some(BaselineMethod::Ngram) => "an n-gram",
         Some(BaselineMethod::WordFrequency) => "word frequencies",
         Some(BaselineMethod::Bm25) => "BM25",
         None => "the plain method",
     };
-    let says = if ours.low > theirs.high {
+    // Of a distance, less is better.
+    let (clear, ahead) = if matches!(name, "distance" | "frechet") {
+        (ours.high < theirs.low, ours.value < theirs.value)
+    } else {
+        (ours.low > theirs.high, ours.value > theirs.value)
+    };
+    let says = if clear {
         "The network beats the plain method"
-    } else if ours.value > theirs.value {
+    } else if ahead {
         "The network is ahead of the plain method, but the intervals touch"
     } else {
         PLAIN_WINS

@@ -3,6 +3,7 @@
 //! Same recipe, same data, same machine: the same weights. Order and variation of the images depend on the seed and
 //! the number of the update only, so a resumed training goes on exactly where the killed one would have.
 
+mod adversary;
 mod augment;
 pub(crate) mod checkpoint;
 pub mod correct;
@@ -14,16 +15,19 @@ mod loss;
 pub(crate) mod optimiser;
 mod plain;
 pub mod recipe;
+mod regions;
 mod sample;
 
-use crate::arch::{Architecture, BatchStatistics, Pass, Tensors};
+use crate::arch::{Architecture, BatchStatistics, Pass, Takes, Tensors};
 use crate::card::{Counts, Task};
 use crate::data::case::{self, Cache, Case, Set, Truth};
 use crate::data::{Part, cxr};
 use crate::evaluate::{Evaluation, How, MOST_RESTORED, looked_at, measure};
 use crate::files::write_atomic;
+use crate::generate::noise;
 use crate::run::RunCx;
 use crate::{Card, Error, Model, Result};
+use adversary::Opponent;
 use candle_core::{Device, Tensor};
 use checkpoint::{Best, Progress};
 use optimiser::Optimiser;
@@ -36,7 +40,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use correct::{Correction, Offer, improve};
-pub use recipe::{Augment, Loss, Method, Recipe, Training};
+pub use recipe::{Adversary, Augment, Loss, Method, Recipe, RegionSpec, Training};
 
 /// Name of the recipe inside the folder of a training.
 pub const RECIPE_FILE: &str = "recipe.toml";
@@ -95,8 +99,22 @@ pub fn train(
     let parts = Parts::of(recipe, set.as_ref())?;
     check_cases(recipe, &cache, &parts.train, cx)?;
     let recipe_text = toml::to_string_pretty(recipe).map_err(|e| Error::Recipe { reason: e.to_string() })?;
+    if let Some(adversary) = &recipe.adversary {
+        // Told before the first update, not after the last.
+        crate::evaluate::judge(&adversary.judge)?;
+    }
+    if let Some(spec) = &recipe.regions {
+        regions::backbone(recipe, spec)?;
+    }
     let job = Job { recipe, card: recipe.card(&"0".repeat(64)), cache: &cache, parts: &parts, device };
-    let (weights, progress) = job.run(out_dir, options.resume, cx)?;
+    let (weights, progress) = match &recipe.regions {
+        Some(_) if options.resume => {
+            let reason = "an R-CNN is solved for at once; train without --resume".into();
+            return Err(Error::Checkpoint { reason });
+        }
+        Some(spec) => job.solve(spec, cx)?,
+        None => job.run(out_dir, options.resume, cx)?,
+    };
     let report = finish::finish(&job, set.as_ref(), data_root, out_dir, weights, &progress, cx)?;
     write_atomic(&out_dir.join(RECIPE_FILE), recipe_text.as_bytes())?;
     (cx.progress)(1.0, "Done");
@@ -242,15 +260,18 @@ impl Job<'_> {
     /// The updates; the weights to keep and how it went.
     fn run(&self, dir: &Path, resume: bool, cx: &RunCx<'_>) -> Result<(Tensors, Progress)> {
         let (recipe, t) = (self.recipe, &self.recipe.training);
-        let (mut optimiser, mut progress) = if resume {
+        let (mut optimiser, mut opponent, mut progress) = if resume {
             checkpoint::load(dir, recipe, &self.device)?
         } else {
             let mut start = initial_weights(&recipe.architecture, t.seed, &self.device)?;
             if recipe.task == Task::Detection {
                 detect::start(&recipe.architecture, &mut start)?;
             }
-            (Optimiser::new(&start, &self.device)?, Progress::default())
+            (Optimiser::new(&start, &self.device)?, Opponent::start(recipe, &self.device)?, Progress::default())
         };
+        if let Some(adversary) = &recipe.adversary {
+            optimiser.beta_1 = adversary.beta_1;
+        }
         let mut order = Order::new(self.parts.train.clone(), t.seed);
         let few = looked_at(self.cache.set(), &self.card, &self.parts.few_validation(), MOST_RESTORED / 4);
         let mut clock = Instant::now();
@@ -263,7 +284,10 @@ impl Job<'_> {
         while !ended(&progress) {
             let step = progress.steps;
             let chosen: Vec<(usize, u64)> = (0..t.batch).map(|i| order.at(step * t.batch + i)).collect();
-            let loss = self.step(&mut optimiser, &chosen, step, cx)?;
+            let loss = match &mut opponent {
+                Some(opponent) => self.contest(&mut optimiser, opponent, &chosen, step, cx)?,
+                None => self.step(&mut optimiser, &chosen, step, cx)?,
+            };
             progress.curve.add(loss);
             let done = step + 1;
             progress.steps = done;
@@ -281,7 +305,7 @@ impl Job<'_> {
             }
             if done % t.checkpoint_every == 0 || ended(&progress) {
                 progress.seconds += spent(&mut clock);
-                checkpoint::save(dir, recipe, &optimiser, &progress)?;
+                checkpoint::save(dir, recipe, &optimiser, opponent.as_ref(), &progress)?;
                 write_atomic(&dir.join("curve.csv"), progress.curve.to_csv().as_bytes())?;
                 write_atomic(&dir.join("curve.png"), &progress.curve.to_png()?)?;
             }
@@ -336,7 +360,10 @@ impl Job<'_> {
             cx.check()?;
             let chosen: Vec<(usize, u64)> = (0..size).map(|i| order.at(b * size + i)).collect();
             let statistics = BatchStatistics::default();
-            let image = self.batch(&chosen)?.image.to_device(&Device::Cpu)?;
+            let image = match self.recipe.architecture.takes() {
+                Takes::Latent(n) => noise(!self.recipe.training.seed ^ b as u64, size, n, &Device::Cpu)?,
+                _ => self.batch(&chosen)?.image.to_device(&Device::Cpu)?,
+            };
             let mut pass = Pass::new(*cx);
             if self.recipe.task == Task::Detection {
                 detect::Detector::new(&self.recipe.architecture, &tensors, &statistics)?.see(&image, &mut pass)?;

@@ -28,6 +28,8 @@ pub(crate) struct Weight {
 pub(crate) struct Optimiser {
     pub(crate) weights: BTreeMap<String, Weight>,
     pub(crate) statistics: Tensors,
+    /// Decay of the running mean of gradients; 0.9 but for networks that learn against each other.
+    pub(crate) beta_1: f64,
     device: Device,
 }
 
@@ -60,7 +62,7 @@ impl Optimiser {
             let var = Var::from_tensor(tensor)?;
             weights.insert(name.clone(), Weight { var, first: vec![0.0; n], second: vec![0.0; n], mean });
         }
-        Ok(Self { weights, statistics, device: device.clone() })
+        Ok(Self { weights, statistics, beta_1: BETA_1, device: device.clone() })
     }
 
     /// From the parts of a checkpoint.
@@ -116,7 +118,8 @@ impl Optimiser {
         let shorten = (training.clip_norm / norm.max(1e-12)).min(1.0);
         let rate = learning_rate(training, step);
         let t = step as i32 + 1;
-        let (bias_1, bias_2) = (1.0 - BETA_1.powi(t), 1.0 - BETA_2.powi(t));
+        let beta_1 = self.beta_1;
+        let (bias_1, bias_2) = (1.0 - beta_1.powi(t), 1.0 - BETA_2.powi(t));
         // A young mean follows quickly, so that it does not remember the initialisation.
         let keep = training.average_decay.min((1.0 + step as f64) / (10.0 + step as f64));
         let keep = if training.average_decay == 0.0 { 0.0 } else { keep };
@@ -129,12 +132,12 @@ impl Optimiser {
                 let g = f64::from(*g) * shorten;
                 let step = match training.optimiser {
                     Method::Adamw => {
-                        *m = (BETA_1 * f64::from(*m) + (1.0 - BETA_1) * g) as f32;
+                        *m = (beta_1 * f64::from(*m) + (1.0 - beta_1) * g) as f32;
                         *v = (BETA_2 * f64::from(*v) + (1.0 - BETA_2) * g * g) as f32;
                         f64::from(*m) / bias_1 / ((f64::from(*v) / bias_2).sqrt() + EPSILON)
                     }
                     Method::Sgd => {
-                        *m = (BETA_1 * f64::from(*m) + g) as f32;
+                        *m = (beta_1 * f64::from(*m) + g) as f32;
                         f64::from(*m)
                     }
                 };

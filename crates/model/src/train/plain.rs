@@ -7,7 +7,8 @@ use crate::card::BaselineMethod;
 use crate::data::case::Truth;
 use crate::detection::Labelled;
 use crate::detection::blob::{self, Blobs};
-use crate::evaluate::{component_row, volume};
+use crate::evaluate::{component_row, small, volume};
+use crate::generate::Sampler;
 use crate::image::resize;
 use crate::plain::{Components, Logistic, features};
 use crate::run::RunCx;
@@ -21,6 +22,10 @@ use rayon::prelude::*;
 const MEAN_MASK_SIDE: usize = 64;
 /// Principal components that normal images are described by.
 const COMPONENTS: usize = 24;
+/// Principal components that images are made of.
+const SAMPLED: usize = 64;
+/// Images that these are taken from, at most.
+const MOST_SAMPLED: usize = 1500;
 
 /// The tensors of the recipe's plain method; none where it learns nothing.
 pub(super) fn tensors(job: &Job<'_>, cx: &RunCx<'_>) -> Result<Tensors> {
@@ -46,6 +51,17 @@ pub(super) fn tensors(job: &Job<'_>, cx: &RunCx<'_>) -> Result<Tensors> {
                 Ok(())
             })?;
             Components::fit(&rows, COMPONENTS).tensors()
+        }
+        BaselineMethod::ComponentSampling => {
+            // More images would not make these components better, and the memory is bounded.
+            let step = job.parts.train.len().div_ceil(MOST_SAMPLED).max(1);
+            let few: Vec<usize> = job.parts.train.iter().copied().step_by(step).collect();
+            let mut rows = Vec::with_capacity(few.len());
+            for chunk in few.chunks(128) {
+                cx.check()?;
+                rows.extend(job.cache.get(chunk)?.iter().map(|case| small(case, &job.recipe.input)));
+            }
+            Sampler::fit(&rows, SAMPLED).tensors()
         }
         BaselineMethod::BrightestBlob => {
             let first = usize::from(job.recipe.labels.first().is_some_and(|l| is_background(&l.name)));

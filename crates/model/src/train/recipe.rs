@@ -1,8 +1,10 @@
 //! Recipes: everything that decides what a training makes, as one TOML file that is kept beside the weights.
 
 use super::detect::AssignSpec;
-use crate::arch::Architecture;
-use crate::card::{Atlas, Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Label, PostSpec, Task, one_line};
+use crate::arch::{Architecture, Takes};
+use crate::card::{
+    Atlas, Baseline, BaselineMethod, Card, DataSpec, Fits, InputSpec, Intensity, Label, PostSpec, Task, one_line,
+};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,9 +56,51 @@ pub struct Recipe {
     /// Which prediction of a detector answers for which object.
     #[serde(default, skip_serializing_if = "is_published")]
     pub detect: AssignSpec,
+    /// Of a generator of noise: what it learns against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adversary: Option<Adversary>,
+    /// Of an R-CNN, whose heads are solved for instead of trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<RegionSpec>,
     /// How to vary the images.
     #[serde(default)]
     pub augment: Augment,
+}
+
+/// What the heads of an R-CNN are solved from ([`crate::rcnn`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionSpec {
+    /// The classifier whose features describe regions, by id or folder; the architecture names its network.
+    pub backbone: String,
+    /// Most proposals of an image that are learnt from, spread over all.
+    pub per_image: usize,
+    /// Copies of each true box that are a little off.
+    pub copies: usize,
+    /// Weight of an error of the SVM; 0.001 in the paper.
+    pub cost: f64,
+    /// Penalty of the box regression; 1000 in the paper.
+    pub penalty: f64,
+}
+
+/// What a generator learns against: DCGAN's discriminator without norms, its matrices divided by their largest singular
+/// value (Miyato et al. 2018), by the hinge loss (Lim and Ye 2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adversary {
+    /// Channels of its finest layer.
+    pub features: usize,
+    /// Its highest learning rate.
+    pub learning_rate: f64,
+    /// Decay of the running means of both networks' gradients; 0.5 in DCGAN.
+    #[serde(default = "half")]
+    pub beta_1: f64,
+    /// The classifier by whose features images are compared, by id or folder.
+    pub judge: String,
+}
+
+fn half() -> f64 {
+    0.5
 }
 
 fn is_published(spec: &AssignSpec) -> bool {
@@ -234,6 +278,12 @@ impl Recipe {
         if !(0.0..1.0).contains(&t.average_decay) || !(0.0..1.0).contains(&t.weight_decay) {
             return fail("average_decay and weight_decay are at least 0 and below 1");
         }
+        let sound = |a: &Adversary| {
+            positive(a.learning_rate) && (0.0..1.0).contains(&a.beta_1) && (1..=256).contains(&a.features)
+        };
+        if self.adversary.as_ref().is_some_and(|a| !sound(a)) {
+            return fail("of [adversary], learning_rate is above 0, beta_1 below 1 and features between 1 and 256");
+        }
         let a = &self.augment;
         let chances = [a.flip, a.border, a.background, a.curve, a.shading, a.blur, a.noise, a.marks];
         if chances.iter().any(|c| !(0.0..=1.0).contains(c)) {
@@ -261,6 +311,36 @@ impl Recipe {
         };
         if !fits {
             return fail(format!("the loss is not one for {}", self.task.name()));
+        }
+        match (&self.architecture, &self.adversary) {
+            (Architecture::DcganGenerator(c), Some(_)) => {
+                if [self.input.rows, self.input.columns] != [c.side(); 2] || c.channels != 1 {
+                    let side = c.side();
+                    return fail(format!("the generator makes {side} x {side} pixels; rows and columns say otherwise"));
+                }
+                let range = Intensity::Window { to_low: -1.0, to_high: 1.0 };
+                if self.input.intensity != range || self.baseline != BaselineMethod::ComponentSampling {
+                    let needs = "a window from -1 to 1 and the baseline 'component-sampling'";
+                    return fail(format!("what a generator learns from needs {needs}"));
+                }
+            }
+            (_, Some(_)) => return fail("[adversary] is for a dcgan-generator".into()),
+            (a, None) if matches!(a.takes(), Takes::Latent(_)) => {
+                return fail("a network that makes images of noise is trained with an [adversary]".into());
+            }
+            _ => {}
+        }
+        match (&self.architecture, &self.regions) {
+            (Architecture::Rcnn(_), Some(r)) => {
+                let good = |v: f64| v.is_finite() && v > 0.0;
+                if r.per_image == 0 || r.copies > 200 || !good(r.cost) || !good(r.penalty) {
+                    let needs = "per_image, cost and penalty above 0 and at most 200 copies";
+                    return fail(format!("[regions] needs {needs}"));
+                }
+            }
+            (Architecture::Rcnn(_), None) => return fail("an R-CNN is made from [regions]".into()),
+            (_, Some(_)) => return fail("[regions] is for an R-CNN".into()),
+            _ => {}
         }
         self.detect.check().or_else(fail)?;
         if let Some(degrade) = &self.data.degrade {
@@ -302,6 +382,7 @@ impl Recipe {
             metrics: BTreeMap::new(),
             baseline: Some(Baseline { method: self.baseline, metrics: BTreeMap::new() }),
             atlas: Some(Atlas { purpose: self.purpose.clone(), ..Atlas::default() }),
+            judge: self.adversary.as_ref().map(|a| a.judge.clone()),
             notes: BTreeMap::new(),
         }
     }

@@ -40,6 +40,8 @@ pub(crate) fn shapes(recipe: &Recipe, batch: usize) -> (Vec<usize>, Vec<usize>) 
     if matches!(recipe.architecture.takes(), crate::arch::Takes::Volume(_)) {
         return (vec![batch, inputs, i.slices, i.rows, i.columns], vec![batch, labels, i.slices, i.rows, i.columns]);
     }
+    // A generator is shown noise; what is made of a case is what its images are compared with.
+    let inputs = if matches!(recipe.architecture.takes(), crate::arch::Takes::Latent(_)) { 1 } else { inputs };
     let input = vec![batch, inputs, i.rows, i.columns];
     let target = match recipe.task {
         Task::Classification => vec![batch, labels],

@@ -78,6 +78,14 @@ fn row(ui: &mut Ui, cx: &Cx<'_>, name: &str, value: &str) {
 
 /// A metric's name as people write it: `dice_lungs` is `Dice, lungs`.
 fn metric(name: &str) -> String {
+    match name {
+        "frechet" => return "Fréchet distance".to_owned(),
+        "frechet_training" => return "Fréchet distance of training images".to_owned(),
+        "nearer_than_real" => return "Share nearer to a training image than 95 % of real ones".to_owned(),
+        "nearest_rms" => return "Distance to the nearest training image".to_owned(),
+        "nearest_rms_real" => return "The same of real images".to_owned(),
+        _ => {}
+    }
     let (first, rest) = name.split_once('_').unwrap_or((name, ""));
     let first = match first {
         "dice" => "Dice",
@@ -112,6 +120,7 @@ mod tests {
 
     #[test]
     fn metrics_are_named_for_people() {
+        assert_eq!(metric("frechet"), "Fréchet distance");
         assert_eq!(
             (metric("dice"), metric("dice_left_lung"), metric("kappa")),
             ("Dice".into(), "Dice, left lung".into(), "kappa".into())

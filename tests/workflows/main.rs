@@ -11,3 +11,4 @@ mod reading;
 mod recovery;
 mod reports;
 mod trial;
+mod writing;

@@ -8,6 +8,8 @@
 //! | background | thumbnails | 1 |
 //! | compute | models | 1 |
 //! | words | checks of a report while it is typed | 1 |
+//! | complete | words that may follow what is typed, and other words | 1 |
+//! | write | proposals, by a language model where one is chosen | 1 |
 //! | ask | the knowledge base, which takes a moment to read | 1 |
 //!
 //! The lanes do not wait for each other, so a model never holds up a scroll.
@@ -25,6 +27,7 @@ use crate::ids::{JobId, StackId};
 use crate::journal::{Journal, Record};
 use crate::session::Session;
 use crate::worker;
+use crate::worker::write::{Chat, Writers};
 
 /// Events that may wait to be drained before workers pause.
 const EVENTS_WAITING: usize = 256;
@@ -75,6 +78,10 @@ pub struct JobCx {
     journal: Arc<Mutex<Journal>>,
     /// The knowledge base, once it was asked.
     pub(crate) knowledge: Arc<Mutex<Option<Kept>>>,
+    /// Models of text, once they were asked.
+    pub(crate) writers: Arc<Mutex<Writers>>,
+    /// The chat model, once it was asked.
+    pub(crate) chat: Arc<Mutex<Chat>>,
     /// To the journal's thread, where there is one.
     writer: Option<Sender<Write>>,
 }
@@ -151,6 +158,8 @@ enum Runner {
         background: Sender<Task>,
         compute: Sender<Task>,
         words: Sender<Task>,
+        complete: Sender<Task>,
+        write: Sender<Task>,
         ask: Sender<Task>,
         journal: Sender<Write>,
     },
@@ -168,6 +177,8 @@ pub struct Jobs {
     places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
     knowledge: Arc<Mutex<Option<Kept>>>,
+    writers: Arc<Mutex<Writers>>,
+    chat: Arc<Mutex<Chat>>,
     quit: bool,
 }
 
@@ -210,6 +221,8 @@ impl Jobs {
             background: lane("background", 1)?,
             compute: lane("compute", 1)?,
             words: lane("words", 1)?,
+            complete: lane("complete", 1)?,
+            write: lane("write", 1)?,
             ask: lane("ask", 1)?,
             journal: journal_tx,
         };
@@ -242,6 +255,8 @@ impl Jobs {
             places: Arc::new(places),
             journal,
             knowledge: Arc::default(),
+            writers: Arc::default(),
+            chat: Arc::default(),
             quit: false,
         }
     }
@@ -320,6 +335,8 @@ impl Jobs {
             places: Arc::clone(&self.places),
             journal: Arc::clone(&self.journal),
             knowledge: Arc::clone(&self.knowledge),
+            writers: Arc::clone(&self.writers),
+            chat: Arc::clone(&self.chat),
             writer: match &self.runner {
                 Runner::Threads { journal, .. } => Some(journal.clone()),
                 Runner::Inline => None,
@@ -327,13 +344,20 @@ impl Jobs {
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, saves, load, background, compute, words, ask, .. } => {
+            Runner::Threads { files, saves, load, background, compute, words, complete, write, ask, .. } => {
                 let lane = match &spec {
                     JobSpec::SaveSeg(_)
                     | JobSpec::Export(_)
                     | JobSpec::ExportTemplate { .. }
+                    | JobSpec::SaveLetter { .. }
+                    | JobSpec::Audit(_)
                     | JobSpec::KeepSigned { .. } => saves,
                     JobSpec::Check(_) => words,
+                    JobSpec::Complete(_)
+                    | JobSpec::OtherWords(_)
+                    | JobSpec::LearnPhrases(_)
+                    | JobSpec::ForgetPhrases => complete,
+                    JobSpec::Propose(_) => write,
                     JobSpec::Ask { .. } => ask,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,

@@ -17,3 +17,4 @@ mod pictures;
 mod pointer;
 mod report;
 mod start;
+mod writing;

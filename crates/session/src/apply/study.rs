@@ -59,7 +59,7 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
 /// Whether Escape should stop this job. Not the loading of frames: a viewport would stay black, and whoever wants no more
 /// of a series closes it.
 pub(super) fn is_cancellable(job: &JobInfo) -> bool {
-    !job.cancelling && matches!(job.kind, JobKind::Infer { .. } | JobKind::Scan | JobKind::LoadSeg)
+    !job.cancelling && matches!(job.kind, JobKind::Infer { .. } | JobKind::Scan | JobKind::LoadSeg | JobKind::Propose)
 }
 
 /// Asks a job to stop.

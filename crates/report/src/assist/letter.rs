@@ -125,6 +125,7 @@ fn all(file: Option<&FindingsFile>, text: &str) -> Vec<Told> {
         })
     };
     let here = |m: &&Mention| m.is_current() && !report.kind_of(m.sentence).concludes() && !of_file(m);
+    let mut kept = Vec::new();
     let of_text: Vec<Told> = report
         .mentions
         .iter()
@@ -138,7 +139,17 @@ fn all(file: Option<&FindingsFile>, text: &str) -> Vec<Told> {
             change: None,
         })
         .collect();
-    told.extend(of_text);
+    for (n, one) in of_text.iter().enumerate() {
+        // "There is an effusion" says nothing beside "an effusion on the left".
+        let fuller = |other: &Told| {
+            other.entry.name == one.entry.name && other.assertion == one.assertion && other.side.is_some()
+        };
+        let vague = one.side.is_none() && one.size_mm.is_none();
+        if !(vague && (told.iter().any(fuller) || of_text.iter().enumerate().any(|(m, x)| m != n && fuller(x)))) {
+            kept.push(n);
+        }
+    }
+    told.extend(of_text.into_iter().enumerate().filter(|(n, _)| kept.contains(n)).map(|(_, one)| one));
     told
 }
 
@@ -265,10 +276,12 @@ mod tests {
 
     #[test]
     fn what_only_the_text_tells_joins_what_was_measured() {
-        let text = "FINDINGS: 8 mm nodule in the right lower lobe. Small left pneumothorax. No rib fracture.";
+        let text = "FINDINGS: 8 mm nodule in the right lower lobe. Small left pneumothorax. There is a pneumothorax. No rib fracture.";
         let letter = propose(Some(&file()), text, None).0;
         let all = letter.insertable();
         assert!(all.contains("on your left side") && all.contains("no sign of"), "{all}");
+        assert_eq!(all.matches("on your left side").count(), 1, "{all}");
+        assert_eq!(letter.sentences.iter().filter(|s| s.text.starts_with("The images show")).count(), 2, "{all}");
         assert_eq!(all.matches("small spot in the lung").count(), 1, "{all}");
         let first = letter.sentences.iter().find(|s| s.text.contains("small spot")).unwrap();
         assert_eq!(first.finding_ids, ["f1"]);

@@ -43,6 +43,8 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, field: Id, shown: &S
         return false;
     };
     let mut chosen = None;
+    // A row is as high as its chips, not as a control.
+    ui.spacing_mut().interact_size.y = 20.0;
     let row = ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         words(ui, "Other words", NOTE, Weight::Regular, cx.tokens.t3);

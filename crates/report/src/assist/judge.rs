@@ -329,7 +329,8 @@ fn told_apart<'k>(report: &Report<'_>, mention: &Mention, mut known: Vec<&'k Kno
         let mm = &report.measures[size].mm;
         only(&|k| mm.iter().all(|mm| k.sizes_mm.iter().any(|own| same_size(*own, *mm))));
     }
-    for look in looks(report, mention.sentence) {
+    let said = looks(report, mention.sentence);
+    for look in LOOKS.into_iter().filter(|look| said.contains(look)) {
         only(&|k| k.looks.contains(look));
     }
     known

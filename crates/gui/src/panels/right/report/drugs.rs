@@ -256,7 +256,7 @@ fn field(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f6
             .id(id.with("field"))
             .hint_text(egui::RichText::new(hint).color(t.t3))
             .font(crate::fonts::table_style())
-            .vertical_align(Align::Center)
+            .align(egui::Align2::LEFT_CENTER)
             .desired_width(48.0),
     );
     ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));

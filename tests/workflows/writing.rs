@@ -206,7 +206,8 @@ fn the_reason_to_keep_an_objection_outlives_a_kill() {
     // The phantom is a woman.
     let mut desk = written(dir.path(), &["The prostate is enlarged."]);
     write(&mut desk, 2, "Enlarged prostate.");
-    let keys: Vec<(Rule, String)> = desk.session.report().open_objections().filter(|o| o.blocks()).map(|o| o.key()).collect();
+    let keys: Vec<(Rule, String)> =
+        desk.session.report().open_objections().filter(|o| o.blocks()).map(|o| o.key()).collect();
     assert!(keys.iter().any(|(rule, _)| *rule == Rule::R08), "{keys:?}");
     for (rule, message) in &keys {
         let (rule, message) = (format!("{rule:?}"), message.clone());

@@ -13,3 +13,4 @@ mod reading;
 mod recovery;
 mod reports;
 mod trial;
+mod writing;

@@ -165,4 +165,8 @@ pub enum DialogRequest {
     ImportDrugRules,
     /// A folder for the knowledge base.
     KnowledgeFolder,
+    /// A language model (GGUF) for proposals.
+    ChatModel,
+    /// Where to save the letter to the patient of this study.
+    SaveLetter(String),
 }

@@ -239,6 +239,8 @@ impl Dialogs {
             DialogRequest::ImportRecalls => Command::ImportRecalls(path),
             DialogRequest::ImportDrugRules => Command::ImportDrugRules(path),
             DialogRequest::KnowledgeFolder => Command::SetKnowledgeFolder(Some(path)),
+            DialogRequest::ChatModel => Command::SetChatModel(Some(path)),
+            DialogRequest::SaveLetter(study) => Command::SaveLetter(SaveTo { path, of: Some(study) }),
             DialogRequest::OpenFolder | DialogRequest::OpenFiles => Command::Open(vec![path]),
         }]
     }
@@ -265,6 +267,7 @@ fn is_saving(request: &DialogRequest) -> bool {
             | DialogRequest::SaveReport(_)
             | DialogRequest::ExportReport(..)
             | DialogRequest::ExportTemplate(_)
+            | DialogRequest::SaveLetter(_)
     )
 }
 
@@ -286,6 +289,8 @@ fn words(request: &DialogRequest) -> (&'static str, &'static str) {
         DialogRequest::ImportRecalls => ("Import the recall notices at this path", "Import"),
         DialogRequest::ImportDrugRules => ("Import the drug rules at this path", "Import"),
         DialogRequest::KnowledgeFolder => ("Read the folder at this path", "Read"),
+        DialogRequest::ChatModel => ("Use the GGUF file at this path", "Use"),
+        DialogRequest::SaveLetter(_) => ("Save the letter at this path", "Save"),
     }
 }
 
@@ -303,11 +308,13 @@ async fn choose(request: &DialogRequest, suggested: &Path) -> Vec<PathBuf> {
         DialogRequest::LoadSeg
         | DialogRequest::ImportTemplate
         | DialogRequest::ImportRecalls
-        | DialogRequest::ImportDrugRules => one(dialog.pick_file().await),
+        | DialogRequest::ImportDrugRules
+        | DialogRequest::ChatModel => one(dialog.pick_file().await),
         DialogRequest::SaveSeg(_)
         | DialogRequest::SaveReport(_)
         | DialogRequest::ExportReport(..)
-        | DialogRequest::ExportTemplate(_) => one(dialog.set_file_name(name).save_file().await),
+        | DialogRequest::ExportTemplate(_)
+        | DialogRequest::SaveLetter(_) => one(dialog.set_file_name(name).save_file().await),
     }
 }
 

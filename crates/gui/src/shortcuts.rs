@@ -3,6 +3,7 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 use lightbox_core::Plane;
 use lightbox_session::export::Form;
+use lightbox_session::proposals::OfferKind;
 use lightbox_session::workspace::{
     BrushSettings, Layout, PanelTab, ReportPage, Sheet, StudyListMode, TextLevel, ThemeChoice, Tool,
 };
@@ -83,6 +84,8 @@ pub enum Action {
     Sign,
     /// Differences to the draft.
     Differences,
+    /// A proposal for the report.
+    Propose(OfferKind),
     /// A page of the report's tab.
     Page(ReportPage),
     /// A form that the report goes out in.
@@ -193,12 +196,16 @@ pub const TABLE: &[Entry] = &[
     e(Action::NextOpen, "Next open check of the report", NONE, Key::F8, "F8"),
     free(Action::Sign, "Sign the report"),
     free(Action::Differences, "Differences to the draft"),
+    free(Action::Propose(OfferKind::Impression), "Propose an impression"),
+    free(Action::Propose(OfferKind::Letter), "Write a patient letter"),
     free(Action::Page(ReportPage::Write), "Write the report"),
     free(Action::Page(ReportPage::Ask), "Ask the knowledge base"),
     free(Action::Page(ReportPage::Drugs), "Drugs and contrast agents"),
     free(Action::Export(Form::Html), "Export the report as HTML"),
     free(Action::Export(Form::Pdf), "Export the report as PDF"),
     free(Action::Export(Form::Sr), "Export the report as DICOM SR"),
+    free(Action::Export(Form::SrMeasurements), "Export the measurements as DICOM SR"),
+    free(Action::Export(Form::EncapsulatedPdf), "Export the report as DICOM encapsulated PDF"),
     free(Action::Export(Form::Fhir), "Export the report as FHIR"),
 ];
 
@@ -276,6 +283,7 @@ pub fn carry_out(action: Action, s: &Session) -> (Vec<Command>, Vec<Request>) {
         Action::NextOpen => command(Command::NextOpen),
         Action::Sign => command(Command::ShowSheet(Some(Sheet::Sign))),
         Action::Differences => command(Command::ShowSheet(Some(Sheet::Differences))),
+        Action::Propose(kind) => command(Command::Propose(kind)),
         Action::Page(page) => command(Command::SetReportPage(page)),
         Action::Export(form) => {
             s.report_study().map(|uid| dialog(DialogRequest::ExportReport(uid.to_owned(), form))).unwrap_or_default()

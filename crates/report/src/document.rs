@@ -337,6 +337,9 @@ impl ReportDocument {
             }
             SentenceState::Rejected => {}
             _ if new.state == SentenceState::Rejected => known.state = SentenceState::Rejected,
+            // The reader's own words, or a proposal that the reader put in: what they are about is held against them by the
+            // checks, and they are not written over.
+            SentenceState::Written => {}
             _ => {
                 let said = known.proposed_text.as_ref().unwrap_or(&known.text);
                 if known.is_about_finding_of(new) && *said != new.text && known.text != new.text {

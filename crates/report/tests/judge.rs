@@ -84,12 +84,10 @@ fn measure(set: &str) -> [f64; 5] {
 
 #[test]
 fn what_is_not_known_is_struck_and_most_that_is_known_stays() {
-    for set in ["clean", "heldout", "heldout4"] {
+    for set in ["clean", "heldout", "heldout2", "heldout3", "heldout4"] {
         let [plain, sides, sizes, foreign, denied] = measure(set);
         assert!(plain < 0.6, "{set}: {plain:.3} of true sentences are struck");
-        // On the common American form it is struck least (README).
-        let least = if set == "heldout4" { 0.65 } else { 0.85 };
-        assert!(sides >= least && sizes >= 0.95, "{set}: {sides:.3} {sizes:.3}");
+        assert!(sides >= 0.9 && sizes >= 0.95, "{set}: {sides:.3} {sizes:.3}");
         assert!(foreign >= 0.95 && denied >= 0.9, "{set}: {foreign:.3} {denied:.3}");
     }
 }

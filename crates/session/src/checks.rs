@@ -3,10 +3,12 @@
 //! [`run`] is for a worker: it reads the text, names what was measured, and asks the rules and the guidelines. What comes
 //! out is plain data that the window draws.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use lightbox_report::ReportDocument;
+use lightbox_report::assist::kind::{self, SentenceKind};
 use lightbox_report::check::{self, Issue, Rule, Severity};
 use lightbox_report::findings::{Assertion, Finding, FindingsFile, Source, SourceKind, State};
 use lightbox_report::guideline::engine::{self, Applied};
@@ -182,6 +184,8 @@ pub struct Checks {
     pub took_ms: Option<f64>,
     /// The text was longer than what is checked.
     pub cut: bool,
+    /// What the first sentence of a field is.
+    pub kinds: BTreeMap<Anchor, SentenceKind>,
     /// Something changed since.
     pub(crate) stale: bool,
     /// The check that runs.
@@ -212,6 +216,8 @@ pub struct Checked {
     pub took_ms: f64,
     /// Only the first part was read.
     pub cut: bool,
+    /// What the first sentence of a field is.
+    pub kinds: BTreeMap<Anchor, SentenceKind>,
 }
 
 /// Checks a report. Takes some milliseconds, more for a long paste: not for the thread that draws.
@@ -221,6 +227,12 @@ pub fn run(spec: &CheckSpec, today: check::Date) -> Checked {
     let text = &spec.text;
     let part = check::checked_part(&text.text);
     let report = Report::read(part);
+    let mut kinds = BTreeMap::new();
+    for (span, kind) in kind::kinds_of(&report) {
+        for (at, _) in text.places(span) {
+            kinds.entry(at).or_insert(kind);
+        }
+    }
     let mut facts = spec.facts.clone();
     name_measured(text, &report, &mut facts);
     let issues = check::check_report(&report, Some(&facts), today);
@@ -230,7 +242,21 @@ pub fn run(spec: &CheckSpec, today: check::Date) -> Checked {
     let mut advice = engine::apply(&facts);
     // A number alone, on the good side of its limit, asks for nothing.
     advice.retain(|a| !a.advice.is_empty());
-    Checked { objections, advice, took_ms: clock.elapsed().as_secs_f64() * 1e3, cut: part.len() < text.text.len() }
+    Checked {
+        objections,
+        advice,
+        took_ms: clock.elapsed().as_secs_f64() * 1e3,
+        cut: part.len() < text.text.len(),
+        kinds,
+    }
+}
+
+/// What was found and measured, with the names that the text gives.
+#[must_use]
+pub fn with_names(text: &CheckText, mut facts: FindingsFile) -> FindingsFile {
+    let report = Report::read(check::checked_part(&text.text));
+    name_measured(text, &report, &mut facts);
+    facts
 }
 
 /// What was measured is for the reader to say: a length has the name that the sentence about it gives.

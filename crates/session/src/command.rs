@@ -15,6 +15,7 @@ use crate::export::Form;
 use crate::ground::Thing;
 use crate::heat::{ExplainBy, HeatId};
 use crate::ids::{AnnotationId, JobId, StackId};
+use crate::proposals::{Fate, OfferKind};
 use crate::results::ResultId;
 use crate::workspace::{
     BrushSettings, Layer, Layout, MaskStyle, Overwrite, PanelTab, ReportPage, Sheet, StudyListMode, TextLevel,
@@ -393,6 +394,37 @@ pub enum Command {
         #[serde(default)]
         study: Option<String>,
     },
+    /// Asks what may follow the words of a field, which end at the cursor. `None` forgets what was asked and found.
+    Complete {
+        /// The field and its words.
+        words: Option<(Anchor, String)>,
+        /// Study Instance UID; that of the active viewport while `None`.
+        #[serde(default)]
+        study: Option<String>,
+    },
+    /// Shows words that may follow while typing, or does not.
+    SetCompletes(bool),
+    /// Forgets the phrases that were learnt from signed reports.
+    ForgetPhrases,
+    /// Looks for other words for a word.
+    OtherWords(String),
+    /// Proposes an impression from the findings, or a letter to the patient.
+    Propose(OfferKind),
+    /// Decides on a sentence that is proposed, by its place.
+    DecideOffer {
+        /// Of which proposal.
+        kind: OfferKind,
+        /// Place, 0-based.
+        sentence: usize,
+        /// What becomes of it.
+        fate: Fate,
+    },
+    /// Takes a proposal off the page.
+    CloseOffer(OfferKind),
+    /// Writes the patient's letter, of the sentences that were taken.
+    SaveLetter(SaveTo<String>),
+    /// A language model of the user's own (GGUF) that writes proposals; `None` for none.
+    SetChatModel(Option<PathBuf>),
     /// Keeps what a rule objects to, for a reason; an empty reason takes it back. Named by the rule and the words of the
     /// objection.
     Keep {

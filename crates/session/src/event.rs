@@ -9,6 +9,7 @@ use lightbox_dicom::{Series, Stack, StudyIndex};
 
 use crate::ask::Found;
 use crate::checks::{CheckSpec, Checked};
+use crate::completion::{CompleteSpec, Completion};
 use crate::export::ExportSpec;
 use crate::heat::{ExplainBy, Explained};
 use crate::ids::{JobId, StackId};
@@ -16,6 +17,7 @@ use crate::improving::{Count, Learnt};
 use crate::journal::{Record, Recovery};
 use crate::library::Thumbnail;
 use crate::models::ModelInfo;
+use crate::proposals::{Offer, OfferKind, OtherWords, ProposeSpec};
 pub use crate::results::InferResult;
 use crate::templates::OwnTemplate;
 use crate::worker::own::{KeptReport, Own};
@@ -101,6 +103,25 @@ pub enum JobSpec {
     Export(Box<ExportSpec>),
     /// Holds a report against itself and the images.
     Check(Box<CheckSpec>),
+    /// Looks what may follow the words that are being typed.
+    Complete(Box<CompleteSpec>),
+    /// Looks for other words for a word.
+    OtherWords(String),
+    /// Learns the phrases of a report that was signed.
+    LearnPhrases(String),
+    /// Forgets all phrases that were learnt.
+    ForgetPhrases,
+    /// Writes a proposal.
+    Propose(Box<ProposeSpec>),
+    /// Writes a letter.
+    SaveLetter {
+        /// File.
+        path: PathBuf,
+        /// Its sentences.
+        text: String,
+    },
+    /// Writes a line of the audit log.
+    Audit(String),
     /// Looks for an answer.
     Ask {
         /// In words.
@@ -346,6 +367,23 @@ pub enum EventKind {
         /// What.
         checked: Box<Checked>,
     },
+    /// Words that may follow.
+    Completed(Completion),
+    /// Other words for a word.
+    OtherWords(OtherWords),
+    /// The phrases that were learnt are gone.
+    PhrasesForgotten,
+    /// What was proposed.
+    Proposed {
+        /// Study Instance UID.
+        study: String,
+        /// What.
+        kind: OfferKind,
+        /// Its sentences.
+        offer: Box<Offer>,
+    },
+    /// A letter was written.
+    LetterSaved(PathBuf),
     /// An answer, or none.
     Answered(Box<Found>),
     /// Templates and rules that are kept.

@@ -9,6 +9,8 @@
 //! | compute | models, and what their answers rest on | 1 |
 //! | learn | a copy of a model that learns, on a pool of low priority | 1 |
 //! | words | checks of a report while it is typed | 1 |
+//! | complete | words that may follow what is typed, and other words | 1 |
+//! | write | proposals, by a language model where one is chosen | 1 |
 //! | ask | the knowledge base, which takes a moment to read | 1 |
 //!
 //! The lanes do not wait for each other, so a model never holds up a scroll.
@@ -26,6 +28,7 @@ use crate::ids::{JobId, StackId};
 use crate::journal::{Journal, Record};
 use crate::session::Session;
 use crate::worker;
+use crate::worker::write::{Chat, Writers};
 
 /// Events that may wait to be drained before workers pause.
 const EVENTS_WAITING: usize = 256;
@@ -77,6 +80,10 @@ pub struct JobCx {
     journal: Arc<Mutex<Journal>>,
     /// The knowledge base, once it was asked.
     pub(crate) knowledge: Arc<Mutex<Option<Kept>>>,
+    /// Models of text, once they were asked.
+    pub(crate) writers: Arc<Mutex<Writers>>,
+    /// The chat model, once it was asked.
+    pub(crate) chat: Arc<Mutex<Chat>>,
     /// To the journal's thread, where there is one.
     writer: Option<Sender<Write>>,
 }
@@ -160,6 +167,8 @@ enum Runner {
         compute: Sender<Task>,
         learn: Sender<Task>,
         words: Sender<Task>,
+        complete: Sender<Task>,
+        write: Sender<Task>,
         ask: Sender<Task>,
         journal: Sender<Write>,
     },
@@ -179,6 +188,8 @@ pub struct Jobs {
     places: Arc<Places>,
     journal: Arc<Mutex<Journal>>,
     knowledge: Arc<Mutex<Option<Kept>>>,
+    writers: Arc<Mutex<Writers>>,
+    chat: Arc<Mutex<Chat>>,
     quit: bool,
 }
 
@@ -222,6 +233,8 @@ impl Jobs {
             compute: lane("compute", 1)?,
             learn: lane("learn", 1)?,
             words: lane("words", 1)?,
+            complete: lane("complete", 1)?,
+            write: lane("write", 1)?,
             ask: lane("ask", 1)?,
             journal: journal_tx,
         };
@@ -255,6 +268,8 @@ impl Jobs {
             places: Arc::new(places),
             journal,
             knowledge: Arc::default(),
+            writers: Arc::default(),
+            chat: Arc::default(),
             quit: false,
         }
     }
@@ -343,6 +358,8 @@ impl Jobs {
             places: Arc::clone(&self.places),
             journal: Arc::clone(&self.journal),
             knowledge: Arc::clone(&self.knowledge),
+            writers: Arc::clone(&self.writers),
+            chat: Arc::clone(&self.chat),
             writer: match &self.runner {
                 Runner::Threads { journal, .. } => Some(journal.clone()),
                 Runner::Inline => None,
@@ -350,13 +367,20 @@ impl Jobs {
         };
         match &self.runner {
             Runner::Inline => worker::run(&cx, spec),
-            Runner::Threads { files, saves, load, background, compute, learn, words, ask, .. } => {
+            Runner::Threads { files, saves, load, background, compute, learn, words, complete, write, ask, .. } => {
                 let lane = match &spec {
                     JobSpec::SaveSeg(_)
                     | JobSpec::Export(_)
                     | JobSpec::ExportTemplate { .. }
+                    | JobSpec::SaveLetter { .. }
+                    | JobSpec::Audit(_)
                     | JobSpec::KeepSigned { .. } => saves,
                     JobSpec::Check(_) => words,
+                    JobSpec::Complete(_)
+                    | JobSpec::OtherWords(_)
+                    | JobSpec::LearnPhrases(_)
+                    | JobSpec::ForgetPhrases => complete,
+                    JobSpec::Propose(_) => write,
                     JobSpec::Ask { .. } => ask,
                     JobSpec::Load { .. } => load,
                     JobSpec::Thumbnails(_) => background,

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use lightbox_core::label::{Code, MaskOrigin};
 use lightbox_core::{PatientPos, Plane, Rgb, Segment, SegmentId};
 use lightbox_report::ReportDocument;
+use lightbox_report::check::Rule;
 use lightbox_report::sign::Signed;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,9 @@ pub enum Record {
         /// Its signed versions.
         #[serde(default)]
         signed: Signed,
+        /// Objections that the reader keeps: rule, words, and why.
+        #[serde(default)]
+        kept: Vec<(Rule, String, String)>,
     },
     /// How many gestures of a person on a stack are in no file yet; a model's result alone counts none.
     Unsaved {

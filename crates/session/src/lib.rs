@@ -10,6 +10,7 @@ pub mod ask;
 pub mod boxes;
 pub mod checks;
 pub mod command;
+pub mod completion;
 pub mod document;
 pub mod drugs;
 pub mod event;
@@ -29,6 +30,7 @@ mod made_up;
 pub mod models;
 mod picture;
 pub mod problem;
+pub mod proposals;
 pub mod results;
 mod session;
 pub mod settings;
@@ -47,6 +49,8 @@ pub use library::{Library, LoadState, OpenStack, OpenStudy};
 /// The types of headers and of models that are part of the state.
 pub use lightbox_dicom::{FrameRef, Patient, Series, Skipped, Source, Stack, Study, StudyIndex, Warning, WarningKind};
 pub use lightbox_model::card;
+/// Sentences that were proposed and read again.
+pub use lightbox_report::assist;
 /// The rules of the checks.
 pub use lightbox_report::check;
 /// The types of the report that are part of the state.

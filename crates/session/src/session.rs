@@ -12,6 +12,7 @@ use lightbox_report::sign::Signed;
 use crate::ask::Ask;
 use crate::checks::{Checks, Objection, Typing};
 use crate::command::Command;
+use crate::completion::Completing;
 use crate::document::Document;
 use crate::drugs::Drugs;
 use crate::event::{Effect, EventKind, InferResult, JobEvent, JobSpec};
@@ -22,6 +23,7 @@ use crate::journal::Recovery;
 use crate::library::Library;
 use crate::models::ModelInfo;
 use crate::problem::{Problem, ProblemPlace, Severity};
+use crate::proposals::{Offer, OfferKind, OtherWords};
 use crate::results::ResultId;
 use crate::templates::OwnTemplate;
 use crate::workspace::Workspace;
@@ -63,6 +65,10 @@ pub enum JobKind {
     SaveReport,
     /// Holding a report against itself and the images. Many of them a minute: not worth a word in the status bar.
     Check,
+    /// Looking for words: those that may follow, or others. As many a minute.
+    Complete,
+    /// Writing a proposal.
+    Propose,
     /// Looking for an answer in the knowledge base.
     Ask,
     /// Reading a template, recall notices, rules.
@@ -111,6 +117,8 @@ pub struct ReportState {
     pub checks: Checks,
     /// Objections that the reader keeps: rule, words, and why.
     pub kept: Vec<(Rule, String, String)>,
+    /// What is proposed for it.
+    pub offers: BTreeMap<OfferKind, Offer>,
     /// The signed versions.
     pub signed: Signed,
     /// A signed report is being corrected.
@@ -164,6 +172,12 @@ pub struct Session {
     pub reports: BTreeMap<String, ReportState>,
     /// The sentence that is pointed at, in the report and on the images.
     pub spotlight: Option<u64>,
+    /// What may follow the words that are being typed.
+    pub completing: Completing,
+    /// Other words for the word that was asked for last.
+    pub other_words: Option<OtherWords>,
+    /// That word.
+    pub(crate) words_wanted: String,
     /// Templates of the reader's own.
     pub templates: Vec<OwnTemplate>,
     /// The knowledge base's page.
@@ -208,6 +222,7 @@ impl Session {
         let mut effects = crate::apply::apply(self, command);
         effects.extend(self.recheck_report(before));
         effects.extend(crate::apply::check::start_due(self));
+        effects.extend(crate::apply::write::start_due(self));
         crate::apply::keep::catch_up(self, effects)
     }
 
@@ -217,6 +232,7 @@ impl Session {
         let mut effects = crate::apply::events::on_event(self, event);
         effects.extend(self.recheck_report(before));
         effects.extend(crate::apply::check::start_due(self));
+        effects.extend(crate::apply::write::start_due(self));
         crate::apply::keep::catch_up(self, effects)
     }
 

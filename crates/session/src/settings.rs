@@ -26,6 +26,8 @@ struct Settings {
     recent: Vec<PathBuf>,
     reader: String,
     knowledge: Option<PathBuf>,
+    completes: bool,
+    chat_model: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -51,6 +53,8 @@ impl Settings {
             recent: w.recent.clone(),
             reader: w.reader.clone(),
             knowledge: w.knowledge.clone(),
+            completes: w.completes,
+            chat_model: w.chat_model.clone(),
         }
     }
 }
@@ -77,6 +81,8 @@ pub fn restore(workspace: &mut Workspace, text: &str) {
         workspace.recent = s.recent;
         workspace.reader = s.reader;
         workspace.knowledge = s.knowledge;
+        workspace.completes = s.completes;
+        workspace.chat_model = s.chat_model;
     }
 }
 

@@ -63,6 +63,13 @@ fn work(cx: &JobCx, spec: JobSpec) -> Result<(), End> {
         JobSpec::LoadSeg { path, stacks } => masks::load(cx, path, &stacks),
         JobSpec::Export(spec) => words::export(cx, *spec),
         JobSpec::Check(spec) => words::check(cx, *spec),
+        JobSpec::Complete(spec) => write::complete(cx, *spec),
+        JobSpec::OtherWords(term) => write::other_words(cx, term),
+        JobSpec::LearnPhrases(text) => write::learn(cx, &text),
+        JobSpec::ForgetPhrases => write::forget(cx),
+        JobSpec::Propose(spec) => write::propose(cx, *spec),
+        JobSpec::SaveLetter { path, text } => write::save_letter(cx, path, &text),
+        JobSpec::Audit(line) => write::audit(cx, &line),
         JobSpec::Ask { question, audience, folder } => words::ask(cx, question, audience, folder),
         JobSpec::ReadOwn => own::read(cx),
         JobSpec::ImportTemplate(path) => own::import_template(cx, &path),
@@ -154,6 +161,7 @@ mod masks;
 pub(crate) mod own;
 mod priority;
 mod words;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod tests {

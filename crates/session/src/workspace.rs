@@ -359,6 +359,10 @@ pub struct Workspace {
     pub reader: String,
     /// A folder with texts of the user's own, for the knowledge base.
     pub knowledge: Option<PathBuf>,
+    /// Words that may follow are shown while a sentence is typed.
+    pub completes: bool,
+    /// A language model of the user's own (GGUF) that writes proposals.
+    pub chat_model: Option<PathBuf>,
     /// The model whose section is open in the AI tab; the one that ran last while `None`.
     pub chosen_model: Option<String>,
     /// By model: boxes with a lower score are not shown.
@@ -390,6 +394,8 @@ impl Default for Workspace {
             sheet: None,
             reader: String::new(),
             knowledge: None,
+            completes: true,
+            chat_model: None,
             chosen_model: None,
             score_from: BTreeMap::new(),
         }

@@ -142,7 +142,7 @@ fn field(ui: &mut Ui, t: &Tokens, label: &str, name: &str, hint: &str, text: &mu
         let hint = egui::RichText::new(hint).color(t.t3);
         let ground = egui::Frame::new().fill(t.bg3).corner_radius(size::RADIUS).inner_margin(vec2(8.0, 4.0));
         let field =
-            ui.add(TextEdit::singleline(text).frame(ground).hint_text(hint).desired_width(ui.available_width() - 16.0));
+            ui.add(TextEdit::singleline(text).frame(ground).hint_text(hint).desired_width(ui.available_width()));
         ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));
         field
     })
@@ -216,6 +216,8 @@ fn one(ui: &mut Ui, t: &Tokens, difference: &Difference) {
         });
         ui.vertical(|ui| {
             ui.set_width(width - 136.0);
+            // The words stand in the middle of the chip's first line.
+            ui.add_space((20.0 - size::LINE[TABLE]) / 2.0);
             match difference.fate {
                 Fate::Edited => {
                     paragraph(ui, &format!("− {}", difference.drafted), TABLE, t.t3);

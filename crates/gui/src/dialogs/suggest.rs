@@ -22,7 +22,9 @@ impl Suggestion {
             DialogRequest::ImportTemplate
             | DialogRequest::ImportRecalls
             | DialogRequest::ImportDrugRules
-            | DialogRequest::KnowledgeFolder => (None, String::new()),
+            | DialogRequest::KnowledgeFolder
+            | DialogRequest::ChatModel => (None, String::new()),
+            DialogRequest::SaveLetter(_) => (None, "letter.txt".to_owned()),
             DialogRequest::ExportTemplate(_) => (None, "template.html".to_owned()),
             DialogRequest::SaveSeg(stack) => {
                 let date = s.library.study_of(*stack).map_or("", |study| study.date.as_str());

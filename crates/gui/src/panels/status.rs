@@ -44,7 +44,7 @@ fn machine(ui: &mut Ui, cx: &Cx<'_>) {
         status_item(ui, None, cx.device, false);
     }
     // A check of the report takes milliseconds; it would only flicker here.
-    let mut jobs = cx.session.jobs.iter().rev().filter(|job| job.kind != JobKind::Check);
+    let mut jobs = cx.session.jobs.iter().rev().filter(|job| !matches!(job.kind, JobKind::Check | JobKind::Complete));
     if let Some(job) = jobs.next() {
         let icon = matches!(job.kind, JobKind::Infer { .. }).then_some(icons::CPU);
         status_item(ui, icon, &job_text(job, jobs.count()), false);

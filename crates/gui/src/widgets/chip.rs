@@ -110,7 +110,7 @@ pub fn key_cap(ui: &mut Ui, key: &str) -> Response {
     response
 }
 
-pub(super) fn paint_key_cap(ui: &Ui, key: &str, rect: Rect) {
+pub(crate) fn paint_key_cap(ui: &Ui, key: &str, rect: Rect) {
     let t = theme::tokens(ui);
     ui.painter().rect_filled(rect, size::RADIUS_THUMB, t.bg3);
     let words = line_text(ui, key, font(size::TEXT[0], Weight::Medium), t.t3, f32::INFINITY);

@@ -21,6 +21,7 @@ mod thumb;
 mod trust;
 
 pub use button::{Button, IconButton};
+pub(crate) use chip::paint_key_cap;
 pub use chip::{Chip, badge, key_cap};
 pub use field::{DropDown, Number, SearchField, toggle};
 pub use gallery::gallery;

@@ -124,6 +124,11 @@ fn did(action: Action, b: &Session, d: &Desk) -> bool {
         Action::NextOpen => old.panel.is_none() && new.panel == Some(PanelTab::Report),
         Action::Sign => (old.sheet, new.sheet) == (None, Some(Sheet::Sign)),
         Action::Differences => (old.sheet, new.sheet) == (None, Some(Sheet::Differences)),
+        Action::Propose(kind) => {
+            // Without a finding there is nothing to conclude from, which is said.
+            let told = |s: &Session| s.problems.iter().any(|p| p.title == "Nothing to propose.");
+            !b.report().offers.contains_key(&kind) && (s.report().offers.contains_key(&kind) || told(s))
+        }
         Action::Page(page) => old.panel.is_none() && new.panel == Some(PanelTab::Report) && new.report_page == page,
         Action::Export(_) => typed_into(d, "Export the report to this path"),
         Action::Quit => d.closed,

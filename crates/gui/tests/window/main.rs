@@ -18,3 +18,4 @@ mod pictures;
 mod pointer;
 mod report;
 mod start;
+mod writing;

@@ -118,6 +118,19 @@ impl Completer {
         self.history = Ngram::learn(self.reports.iter().map(String::as_str));
     }
 
+    /// Forgets the reader's own reports.
+    pub fn forget(&mut self) {
+        self.reports.clear();
+        self.history = Ngram::default();
+    }
+
+    /// Whether this is a word that was counted, in whatever case.
+    #[must_use]
+    pub fn is_word(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        self.ngram.words().chain(self.history.words()).any(|known| known == word)
+    }
+
     /// The likeliest words for the text before the cursor, best first; empty where nothing is likely, or directly behind
     /// a finished word without a space.
     ///

@@ -51,15 +51,19 @@ fn by_rules(file: Option<&FindingsFile>, text: &str, known: Known) -> Proposal {
             sentences.push(sentence);
         }
     }
-    if sentences.is_empty() {
-        sentences = of_text(text);
+    for (sentence, names) in of_text(text) {
+        // What the findings conclude already is not concluded twice.
+        let said = sentences.join(" ").to_lowercase();
+        if !names.iter().any(|name| said.contains(name.as_str())) {
+            sentences.push(sentence);
+        }
     }
     sentences.truncate(MOST);
     Proposal { author: Author::Rules, sentences: sentences.iter().flat_map(|s| judge(s, &known)).collect() }
 }
 
-/// The sentences of a text's findings that matter, most urgent first, as they stand.
-fn of_text(text: &str) -> Vec<String> {
+/// The sentences of a text's findings that matter, most urgent first, as they stand, with the names of the findings.
+fn of_text(text: &str) -> Vec<(String, Vec<String>)> {
     let report = Report::read(text);
     let matters = |m: &&Mention| {
         report.kind_of(m.sentence).describes()
@@ -76,7 +80,9 @@ fn of_text(text: &str) -> Vec<String> {
     for (_, sentence) in ranked {
         if !taken.contains(&sentence) {
             taken.push(sentence);
-            sentences.push(text[report.sentences[sentence].span.clone()].trim().to_owned());
+            let here = report.mentions.iter().filter(|m| m.sentence == sentence && matters(m));
+            let names = here.map(|m| m.entry.name.to_lowercase()).collect();
+            sentences.push((text[report.sentences[sentence].span.clone()].trim().to_owned(), names));
         }
     }
     sentences
@@ -112,6 +118,15 @@ mod tests {
         let text = "FINDINGS:\nThe liver is normal.\nSimple renal cyst on the left.\nLarge right pneumothorax with mediastinal shift.\nNo fracture.";
         let (proposal, _) = propose(None, text, None);
         assert_eq!(proposal.insertable(), "Large right pneumothorax with mediastinal shift.");
+    }
+
+    #[test]
+    fn findings_and_text_are_concluded_together_and_each_once() {
+        let text = "FINDINGS:\n7 mm pulmonary nodule in the right lower lobe.\nLarge left pneumothorax.";
+        let (proposal, _) = propose(Some(&file()), text, None);
+        let all = proposal.insertable();
+        assert_eq!((all.matches("nodule").count(), all.matches("pneumothorax").count()), (1, 1), "{all}");
+        assert_eq!(proposal.sentences[0].finding_ids, ["f1"]);
     }
 
     #[test]

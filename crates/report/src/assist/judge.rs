@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::findings::{Assertion, Finding, FindingsFile, Side, State};
 use crate::lexicon::{Entry, Kind, lexicon};
+use crate::parse::side::SideWord;
 use crate::parse::tokens::{Token, TokenKind};
 use crate::parse::{Mention, Report};
 use crate::phrase;
@@ -53,6 +54,9 @@ pub struct Judged {
     pub span: [usize; 2],
     /// What speaks against it; such a sentence is shown struck through.
     pub faults: Vec<Fault>,
+    /// Ids of the findings that hold what it says; none where only the text does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finding_ids: Vec<String>,
 }
 
 impl Judged {
@@ -71,12 +75,53 @@ struct KnownFinding {
     site: Option<&'static Entry>,
     assertion: Assertion,
     side: Option<Side>,
+    /// Its sizes, now and before.
+    sizes_mm: Vec<f64>,
+    /// What is said of its make-up, where something is.
+    looks: HashSet<&'static str>,
+    /// The id of the finding that says so; `None` where the text does.
+    id: Option<String>,
 }
+
+impl KnownFinding {
+    /// Whether it is on a side; where nothing tells, it may be on any.
+    fn is_on(&self, side: Side) -> bool {
+        self.side.is_none_or(|own| own == side || own == Side::Bilateral)
+    }
+}
+
+/// Words of a make-up by which two findings of a kind are told apart.
+const LOOKS: [&str; 22] = [
+    "solid",
+    "part-solid",
+    "subsolid",
+    "nonsolid",
+    "ground-glass",
+    "spongiform",
+    "cystic",
+    "calcified",
+    "cavitary",
+    "cavitated",
+    "spiculated",
+    "hypoechoic",
+    "hyperechoic",
+    "isoechoic",
+    "anechoic",
+    "hypodense",
+    "hyperdense",
+    "enhancing",
+    "haemorrhagic",
+    "hemorrhagic",
+    "displaced",
+    "healed",
+];
 
 /// What is known of an examination.
 #[derive(Debug, Default)]
 pub struct Known {
     findings: Vec<KnownFinding>,
+    /// Parts of the body that were named with a side.
+    parts: Vec<(&'static str, Side)>,
     numbers: Vec<f64>,
     sizes_mm: Vec<f64>,
     sides: HashSet<Side>,
@@ -93,10 +138,16 @@ impl Known {
         if let Some(file) = file {
             let priors = file.known_priors();
             for finding in file.known_findings().iter().filter(|f| f.effective_state() == State::Confirmed) {
+                let from = known.findings.len();
                 known.read(&phrase::finding_sentence(finding, priors).unwrap_or_default());
                 // The grammar of conclusions has no negative form.
                 if matches!(finding.effective_assertion(), Assertion::Present | Assertion::Possible) {
                     known.read(&phrase::conclusion_sentence(finding).unwrap_or_default());
+                }
+                let attributes = || finding.attributes.iter().flat_map(serde_json::Map::values);
+                for told in known.findings.iter_mut().skip(from) {
+                    told.id.clone_from(&finding.id);
+                    told.looks.extend(attributes().filter_map(|value| look(value.as_str()?)));
                 }
                 known.numbers_of(finding);
             }
@@ -127,6 +178,12 @@ impl Known {
         self
     }
 
+    /// Whether a word, lower case, stands in what is known.
+    #[must_use]
+    pub fn has_word(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
     fn numbers_of(&mut self, finding: &Finding) {
         let sizes = finding.size_mm.iter().chain(&finding.prior_size_mm).flatten();
         self.sizes_mm.extend(sizes.copied());
@@ -143,14 +200,19 @@ impl Known {
         }
         let report = Report::read(text);
         for mention in report.mentions.iter().filter(|m| counts(m)) {
+            let sizes = mention.size.iter().chain(&mention.more_sizes).chain(&mention.prior_size);
             self.findings.push(KnownFinding {
                 entry: mention.entry,
                 organ: mention.organ,
                 site: mention.site,
                 assertion: mention.assertion,
                 side: mention.side.as_ref().map(|side| side.side),
+                sizes_mm: sizes.flat_map(|at| report.measures[*at].mm.iter().copied()).collect(),
+                looks: looks(&report, mention.sentence),
+                id: None,
             });
         }
+        self.parts.extend(parts(&report).map(|(name, word)| (name, word.side)));
         self.sides.extend(report.side_words.iter().map(|word| word.side));
         self.sizes_mm.extend(report.measures.iter().flat_map(|measure| measure.mm.iter().copied()));
         for token in &report.tokens {
@@ -198,12 +260,12 @@ pub fn judge(text: &str, known: &Known) -> Vec<Judged> {
                 return None;
             }
             let mut faults = Vec::new();
-            mentions(&report, index, known, &mut faults);
+            let finding_ids = mentions(&report, index, known, &mut faults);
             numbers(&report, index, known, &mut faults);
             readable(&report, index, known, &mut faults);
             faults.sort_by_key(|fault| fault.span);
             faults.dedup();
-            Some(Judged { text: sentence.to_owned(), span: [span.start, span.end], faults })
+            Some(Judged { text: sentence.to_owned(), span: [span.start, span.end], faults, finding_ids })
         })
         .collect()
 }
@@ -231,7 +293,52 @@ fn same_thing(mention: &Mention, known: &KnownFinding) -> bool {
         && (is_head(k, m) || is_head(m, k) || (m.head.is_some() && m.head == k.head && mention.organ == known.organ))
 }
 
-fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<Fault>) {
+fn look(word: &str) -> Option<&'static str> {
+    LOOKS.into_iter().find(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// What a sentence says of a make-up.
+fn looks(report: &Report<'_>, sentence: usize) -> HashSet<&'static str> {
+    let text = report.text.get(report.sentences[sentence].span.clone()).unwrap_or_default();
+    // The tokens part "ground-glass"; here it is one word.
+    text.split(|c: char| !c.is_alphanumeric() && c != '-').filter_map(look).collect()
+}
+
+/// Parts of the body that are named with a side right before them.
+fn parts<'r>(report: &'r Report<'_>) -> impl Iterator<Item = (&'static str, &'r SideWord)> {
+    report.anatomy.iter().filter_map(|part| {
+        let word = report.side_words.iter().find(|w| w.tokens.end == part.tokens.start)?;
+        Some((part.entry.name.as_str(), word))
+    })
+}
+
+fn same_size(one_mm: f64, other_mm: f64) -> bool {
+    // Rounded to a whole millimetre is the same size.
+    (one_mm - other_mm).abs() <= if other_mm >= 3.0 { 0.51 } else { 0.051 }
+}
+
+/// Of findings of a kind, those that a mention can be about: where its size or its make-up is that of some, it is none of
+/// the others.
+fn told_apart<'k>(report: &Report<'_>, mention: &Mention, mut known: Vec<&'k KnownFinding>) -> Vec<&'k KnownFinding> {
+    let mut only = |is: &dyn Fn(&KnownFinding) -> bool| {
+        if known.iter().any(|k| is(k)) {
+            known.retain(|k| is(k));
+        }
+    };
+    if let Some(size) = mention.size {
+        let mm = &report.measures[size].mm;
+        only(&|k| mm.iter().all(|mm| k.sizes_mm.iter().any(|own| same_size(*own, *mm))));
+    }
+    let said = looks(report, mention.sentence);
+    for look in LOOKS.into_iter().filter(|look| said.contains(look)) {
+        only(&|k| k.looks.contains(look));
+    }
+    known
+}
+
+/// Holds what a sentence says of findings against what is known; the ids of those that it says.
+fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<Fault>) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
     let here = |m: &&Mention| m.sentence == index && counts(m);
     for mention in report.mentions.iter().filter(here) {
         let fault = |kind: FaultKind, span: &std::ops::Range<usize>, message: String| Fault {
@@ -251,7 +358,7 @@ fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<F
             Assertion::Possible => matches!(k.assertion, Assertion::Present | Assertion::Possible),
             _ => k.assertion == Assertion::Present,
         };
-        let so: Vec<&&KnownFinding> = same.iter().filter(allowed).collect();
+        let so: Vec<&KnownFinding> = same.iter().filter(allowed).copied().collect();
         if so.is_empty() {
             let held = match same[0].assertion {
                 Assertion::Absent => "absent",
@@ -275,9 +382,17 @@ fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<F
                 faults.push(fault(FaultKind::Side, &side.span, message));
                 continue;
             }
+            // Of two nodules, the one of this size may be on the other side.
+            if side.side != Side::Bilateral
+                && !told_apart(report, mention, so.clone()).iter().any(|k| k.is_on(side.side))
+            {
+                let message = format!("\"{what}\" as it is told here is on the other side in the findings.");
+                faults.push(fault(FaultKind::Side, &side.span, message));
+                continue;
+            }
         }
         if let Some(site) = mention.site {
-            let near = |k: &&&KnownFinding| {
+            let near = |k: &&KnownFinding| {
                 k.site.is_none_or(|other| {
                     other.name == site.name || (other.organ == site.organ && site.name == site.organ)
                 }) || site.name == k.organ
@@ -285,10 +400,20 @@ fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<F
             if !so.iter().any(near) {
                 let message = format!("The findings do not have \"{what}\" in this place ({}).", site.name);
                 faults.push(fault(FaultKind::Place, &mention.span, message));
+                continue;
+            }
+        }
+        let mut about = told_apart(report, mention, so);
+        if let Some(side) = &mention.side {
+            about.retain(|k| side.side == Side::Bilateral || k.is_on(side.side));
+        }
+        for id in about.iter().filter_map(|k| k.id.as_ref()) {
+            if !ids.contains(id) {
+                ids.push(id.clone());
             }
         }
     }
-    // A side that belongs to no finding must at least occur.
+    // A side that belongs to no finding must at least occur, with its part of the body where that is known on one side.
     let tokens = &report.sentences[index].tokens;
     for word in report.side_words.iter().filter(|w| tokens.contains(&w.tokens.start)) {
         let bound = report
@@ -296,13 +421,24 @@ fn mentions(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<F
             .iter()
             .filter(here)
             .any(|m| m.side.as_ref().is_some_and(|side| side.span.start == word.span.start));
+        if bound {
+            continue;
+        }
+        let span = [word.span.start, word.span.end];
         let both = known.sides.contains(&Side::Bilateral);
-        if !bound && !known.sides.contains(&word.side) && !both {
-            let span = [word.span.start, word.span.end];
+        if !known.sides.contains(&word.side) && !both {
             let message = format!("Nothing known is on this side ({}).", word.side.word());
             faults.push(Fault { kind: FaultKind::Side, span, message });
+        } else if let Some((part, _)) = parts(report).find(|(_, w)| w.span == word.span) {
+            let of_part: Vec<Side> = known.parts.iter().filter(|(name, _)| *name == part).map(|(_, s)| *s).collect();
+            let fits = |own: &Side| *own == word.side || *own == Side::Bilateral || word.side == Side::Bilateral;
+            if !of_part.is_empty() && !of_part.iter().any(fits) {
+                let message = format!("What is known of the {part} is on the other side.");
+                faults.push(Fault { kind: FaultKind::Side, span, message });
+            }
         }
     }
+    ids
 }
 
 fn numbers(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<Fault>) {
@@ -311,8 +447,7 @@ fn numbers(report: &Report<'_>, index: usize, known: &Known, faults: &mut Vec<Fa
     let mut measured: HashSet<usize> = HashSet::new();
     for measure in report.measures.iter().filter(|m| range.contains(&m.tokens.start) && !m.unit.is_empty()) {
         measured.extend(measure.tokens.clone());
-        // Rounded to a whole millimetre is the same size.
-        let same = |mm: f64| known.sizes_mm.iter().any(|k| (k - mm).abs() <= if mm >= 3.0 { 0.51 } else { 0.051 });
+        let same = |mm: f64| known.sizes_mm.iter().any(|k| same_size(*k, mm));
         if !measure.mm.iter().all(|mm| same(*mm)) {
             push([measure.span.start, measure.span.end], "This size is not among the findings.".into());
         }
@@ -429,6 +564,43 @@ mod tests {
         assert_eq!(inserted, ["Nodule in the right lower lobe, 8.4 mm.", "No pleural effusion."]);
         let bad = &judged[1];
         assert!(bad.faults.iter().all(|f| f.span[0] >= bad.span[0] && f.span[1] <= bad.span[1]));
+    }
+
+    #[test]
+    fn of_two_findings_of_a_kind_each_has_its_own_side() {
+        let known = Known::of(
+            None,
+            "FINDINGS: There is a 9 mm ground-glass nodule in the right upper lobe. There is a 4 mm solid nodule in the \
+             left upper lobe. The left kidney is small.",
+        );
+        let said = |text: &str| judge(text, &known).iter().all(|j| j.faults.is_empty());
+        for text in [
+            "4 mm left upper lobe nodule.",
+            "9 mm ground-glass nodule in the right upper lobe.",
+            "Nodules in the right and left upper lobes.",
+            "Nodule in the right upper lobe.",
+            "Left kidney small.",
+        ] {
+            assert!(said(text), "{text}: {:?}", judge(text, &known));
+        }
+        for text in [
+            "4 mm right upper lobe nodule.",
+            "9 mm nodule in the left upper lobe.",
+            "Ground-glass nodule in the left upper lobe.",
+            "Solid nodule in the right upper lobe.",
+            "Right kidney small.",
+        ] {
+            assert!(!said(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_names_the_findings_that_hold_it() {
+        let known = Known::of(Some(&file()), "");
+        let ids = |text: &str| judge(text, &known).into_iter().flat_map(|j| j.finding_ids).collect::<Vec<_>>();
+        assert_eq!(ids("Nodule in the right lower lobe, 8 mm."), ["f1"]);
+        assert_eq!(ids("Growing right nodule. No pleural effusion."), ["f1", "f2"]);
+        assert!(ids("Compared with 2025-10-30.").is_empty());
     }
 
     #[test]

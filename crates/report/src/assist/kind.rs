@@ -62,13 +62,34 @@ const TECHNIQUE: [&str; 12] = [
 /// The kind of each sentence with its byte offsets.
 #[must_use]
 pub fn kinds(text: &str) -> Vec<([usize; 2], SentenceKind)> {
-    let report = Report::read(text);
+    kinds_of(&Report::read(text))
+}
+
+/// As [`kinds`], of a text that was read.
+#[must_use]
+pub fn kinds_of(report: &Report<'_>) -> Vec<([usize; 2], SentenceKind)> {
     (0..report.sentences.len())
         .map(|index| {
             let span = &report.sentences[index].span;
-            ([span.start, span.end], kind(&report, index))
+            ([span.start, span.end], kind(report, index))
         })
         .collect()
+}
+
+impl SentenceKind {
+    /// Name as shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finding => "finding",
+            Self::Negative => "negative",
+            Self::Comparison => "comparison",
+            Self::Recommendation => "recommendation",
+            Self::Technique => "technique",
+            Self::History => "history",
+            Self::Other => "",
+        }
+    }
 }
 
 fn kind(report: &Report<'_>, index: usize) -> SentenceKind {

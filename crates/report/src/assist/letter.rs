@@ -86,6 +86,7 @@ fn plain_claims(sentence: &mut Judged, file: Option<&FindingsFile>, text: &str) 
 
 /// A finding as it is told.
 struct Told {
+    id: Option<String>,
     entry: &'static Entry,
     assertion: Assertion,
     side: Option<Side>,
@@ -97,7 +98,7 @@ fn plain_of(told: &Told) -> Option<&'static Plain> {
     plain(told.entry)
 }
 
-/// Confirmed findings of the file; without any, those of the text.
+/// Confirmed findings of the file, and those that only the text tells.
 fn all(file: Option<&FindingsFile>, text: &str) -> Vec<Told> {
     let mut told = Vec::new();
     for finding in file.iter().flat_map(|f| f.known_findings()) {
@@ -108,6 +109,7 @@ fn all(file: Option<&FindingsFile>, text: &str) -> Vec<Told> {
         let report = Report::read(&sentence);
         let Some(mention) = report.mentions.iter().find(|m| m.entry.kind == Kind::Finding) else { continue };
         told.push(Told {
+            id: finding.id.clone(),
             entry: mention.entry,
             assertion: finding.effective_assertion(),
             side: finding.side.or(mention.side.as_ref().map(|s| s.side)),
@@ -115,56 +117,74 @@ fn all(file: Option<&FindingsFile>, text: &str) -> Vec<Told> {
             change: finding.change,
         });
     }
-    if told.is_empty() {
-        let report = Report::read(text);
-        let here = |m: &&Mention| m.is_current() && !report.kind_of(m.sentence).concludes();
-        told.extend(report.mentions.iter().filter(here).map(|m| Told {
+    let report = Report::read(text);
+    let of_file = |m: &Mention| {
+        told.iter().any(|t| {
+            let related = t.entry.name == m.entry.name || t.entry.head.as_deref() == Some(m.entry.name.as_str());
+            related && (m.side.is_none() || t.side.is_none() || m.side.as_ref().map(|s| s.side) == t.side)
+        })
+    };
+    let here = |m: &&Mention| m.is_current() && !report.kind_of(m.sentence).concludes() && !of_file(m);
+    let mut kept = Vec::new();
+    let of_text: Vec<Told> = report
+        .mentions
+        .iter()
+        .filter(here)
+        .map(|m| Told {
+            id: None,
             entry: m.entry,
             assertion: m.assertion,
             side: m.side.as_ref().map(|s| s.side),
             size_mm: m.size.map(|size| report.measures[size].longest_mm()),
             change: None,
-        }));
+        })
+        .collect();
+    for (n, one) in of_text.iter().enumerate() {
+        // "There is an effusion" says nothing beside "an effusion on the left".
+        let fuller = |other: &Told| {
+            other.entry.name == one.entry.name && other.assertion == one.assertion && other.side.is_some()
+        };
+        let vague = one.side.is_none() && one.size_mm.is_none();
+        if !(vague && (told.iter().any(fuller) || of_text.iter().enumerate().any(|(m, x)| m != n && fuller(x)))) {
+            kept.push(n);
+        }
     }
+    told.extend(of_text.into_iter().enumerate().filter(|(n, _)| kept.contains(n)).map(|(_, one)| one));
     told
 }
 
 fn by_rules(file: Option<&FindingsFile>, text: &str) -> Proposal {
     let told = all(file, text);
-    let mut sentences = vec![BEGIN.to_owned()];
-    let mut seen: Vec<String> = Vec::new();
-    let mut push = |sentences: &mut Vec<String>, sentence: String| {
-        if !seen.contains(&sentence) {
-            seen.push(sentence.clone());
-            sentences.push(sentence);
+    let mut sentences: Vec<(String, Option<String>)> = vec![(BEGIN.to_owned(), None)];
+    let push = |sentences: &mut Vec<(String, Option<String>)>, sentence: String, of: &Told| {
+        if sentences.iter().all(|(said, _)| *said != sentence) {
+            sentences.push((sentence, of.id.clone()));
         }
     };
     let there = told.iter().filter(|t| matches!(t.assertion, Assertion::Present | Assertion::Possible));
     for finding in there.take(MOST_FINDINGS) {
-        push(&mut sentences, seen_sentence(finding));
+        push(&mut sentences, seen_sentence(finding), finding);
         if let Some(note) = plain(finding.entry).map(|p| p.note).filter(|n| !n.is_empty()) {
-            push(&mut sentences, note.to_owned());
+            push(&mut sentences, note.to_owned(), finding);
         }
     }
     for finding in told.iter().filter(|t| t.assertion == Assertion::Absent).take(MOST_FINDINGS) {
         let words = plain(finding.entry).map_or(finding.entry.name.as_str(), |p| p.words);
-        push(
-            &mut sentences,
-            format!("There is no sign of {}.", words.trim_start_matches("a ").trim_start_matches("an ")),
-        );
+        let words = words.trim_start_matches("a ").trim_start_matches("an ");
+        push(&mut sentences, format!("There is no sign of {words}."), finding);
     }
     if sentences.len() == 1 {
-        sentences.push("The report names no finding that this letter could explain.".into());
+        sentences.push(("The report names no finding that this letter could explain.".into(), None));
     }
-    sentences.push(CLOSE.to_owned());
+    sentences.push((CLOSE.to_owned(), None));
     let mut at = 0;
     // Made of the findings themselves, word for word from the tables.
     let sentences = sentences
         .into_iter()
-        .map(|text| {
+        .map(|(text, id)| {
             let span = [at, at + text.len()];
             at = span[1] + 1;
-            Judged { text, span, faults: Vec::new() }
+            Judged { text, span, faults: Vec::new(), finding_ids: id.into_iter().collect() }
         })
         .collect();
     Proposal { author: Author::Rules, sentences }
@@ -252,6 +272,19 @@ mod tests {
         let kept = letter.insertable();
         assert!(kept.contains("small spot") && kept.contains("no fluid"), "{kept}");
         assert!(!kept.contains("also fluid") && !kept.contains("broken rib"), "{kept}");
+    }
+
+    #[test]
+    fn what_only_the_text_tells_joins_what_was_measured() {
+        let text = "FINDINGS: 8 mm nodule in the right lower lobe. Small left pneumothorax. There is a pneumothorax. No rib fracture.";
+        let letter = propose(Some(&file()), text, None).0;
+        let all = letter.insertable();
+        assert!(all.contains("on your left side") && all.contains("no sign of"), "{all}");
+        assert_eq!(all.matches("on your left side").count(), 1, "{all}");
+        assert_eq!(letter.sentences.iter().filter(|s| s.text.starts_with("The images show")).count(), 2, "{all}");
+        assert_eq!(all.matches("small spot in the lung").count(), 1, "{all}");
+        let first = letter.sentences.iter().find(|s| s.text.contains("small spot")).unwrap();
+        assert_eq!(first.finding_ids, ["f1"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | [`impression`] | the conclusion from the findings |
 //! | [`letter`] | the patient's letter in plain words |
 //! | [`prompt`] | what a language model is told; data apart from instructions |
+//! | [`onward`] | whether words may be proposed while typing |
 //! | [`kind`] | what a sentence is: finding, negative, comparison, recommendation, technique |
 //! | [`words`] | other words for a term: lexicon and word vectors |
 //!
@@ -15,6 +16,7 @@ pub mod impression;
 pub mod judge;
 pub mod kind;
 pub mod letter;
+pub mod onward;
 pub mod prompt;
 pub mod words;
 

@@ -156,11 +156,13 @@ impl Library {
         let class = format!("class:{}", drug.class);
         let family = drug.class.split('-').next().map(|family| format!("class:{family}")).unwrap_or_default();
         let mut topics: Vec<Topic<'a>> = Vec::new();
-        for rule in self
-            .rules
-            .iter()
-            .filter(|rule| rule.about.eq_ignore_ascii_case(&drug.name) || rule.about == class || rule.about == family)
-        {
+        for rule in self.rules.iter().filter(|rule| {
+            // A rule on contrast that speaks of a drug is one on that drug too.
+            rule.about.eq_ignore_ascii_case(&drug.name)
+                || rule.topic.eq_ignore_ascii_case(&drug.name)
+                || rule.about == class
+                || rule.about == family
+        }) {
             // An unknown eGFR hides no rule.
             let holds = rule.egfr_below.zip(context.egfr).is_none_or(|(limit, egfr)| egfr < limit);
             if !holds {
@@ -216,6 +218,14 @@ fn slips(first: &[u8], second: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drug_that_rules_on_contrast_speak_of_has_these_rules() {
+        let library = Library::own();
+        let metformin = library.drugs().iter().find(|d| d.name == "metformin").unwrap();
+        let rules = |egfr| library.safety(metformin, Context { egfr }).iter().map(|t| t.rules.len()).sum::<usize>();
+        assert!(rules(Some(25.0)) >= 3 && rules(Some(90.0)) < rules(Some(25.0)));
+    }
 
     #[test]
     fn the_own_file_is_read_and_each_rule_has_its_source() {

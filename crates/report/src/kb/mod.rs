@@ -223,6 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pregnant_patient_is_told_of_pregnancy() {
+        for question in ["Is a CT scan with contrast safe if I am pregnant?", "Can I have an X-ray while pregnant?"] {
+            for audience in [None, Some(Audience::Patient)] {
+                let found = base().ask(question, audience, 3);
+                let first = found.first().map(|answer| answer.title.as_str());
+                assert_eq!(first, Some("Pregnancy and imaging examinations"), "{question}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_is_answered_without_a_fitting_source() {
         let base = base();
         for question in

@@ -41,7 +41,7 @@ pub(crate) fn start_due(s: &mut Session) -> Vec<Effect> {
 
 /// What the text is held against. The geometry of masks takes a moment on a large image: it is kept for as long as nothing
 /// is drawn, opened or found anew, while the reader's decisions are those of now.
-fn facts(s: &mut Session, study: &str) -> FindingsFile {
+pub(super) fn facts(s: &mut Session, study: &str) -> FindingsFile {
     let key = (s.drawn(), s.library.studies.len());
     let kept = s.reports.get(study).and_then(|r| r.checks.known.as_ref()).filter(|(of, _)| *of == key);
     let known = match kept {
@@ -60,6 +60,7 @@ pub(super) fn checked(s: &mut Session, study: &str, checked: Checked) -> Vec<Eff
     report.checks.advice = checked.advice;
     report.checks.took_ms = Some(checked.took_ms);
     report.checks.cut = checked.cut;
+    report.checks.kinds = checked.kinds;
     Vec::new()
 }
 
@@ -108,7 +109,9 @@ pub(super) fn keep(s: &mut Session, rule: &str, message: &str, reason: &str) -> 
     if !reason.is_empty() {
         report.kept.push((rule, message, reason));
     }
-    Vec::new()
+    // A reason is the reader's work: a kill must not take it.
+    report.unsaved += 1;
+    super::report::note(s, &study)
 }
 
 /// Points at a sentence; `bring` also shows its series where no viewport does.

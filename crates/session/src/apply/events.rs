@@ -106,6 +106,18 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             vec![Effect::Journal(vec![Record::ReportSaved { study, changes }])]
         }
         EventKind::Checked { study, checked } => super::check::checked(s, &study, *checked),
+        EventKind::Completed(completion) => super::write::completed(s, completion),
+        EventKind::OtherWords(words) => super::write::found_words(s, words),
+        EventKind::Proposed { study, kind, offer } => super::write::proposed(s, &study, kind, *offer),
+        EventKind::PhrasesForgotten => {
+            let detail = "What you sign from now on is learnt anew. Signed reports stay.";
+            s.tell(Severity::Note, ProblemPlace::Report, "Learnt phrases are forgotten.", detail);
+            Vec::new()
+        }
+        EventKind::LetterSaved(path) => {
+            s.tell(Severity::Note, ProblemPlace::Report, "Letter written.", &short_name(&path));
+            Vec::new()
+        }
         EventKind::Answered(found) => super::knowledge::answered(s, *found),
         EventKind::Own(own) => super::knowledge::own(s, *own),
         EventKind::Template(own) => super::template::imported(s, *own),
@@ -134,12 +146,14 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
             super::improve::ended(s, event.job);
+            super::write::ended(s, event.job);
             Vec::new()
         }
         EventKind::Cancelled => {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
             super::improve::ended(s, event.job);
+            super::write::ended(s, event.job);
             if let JobKind::Load(stack) = kind
                 && let Some(open) = s.library.stack_mut(stack)
                 && matches!(open.load, LoadState::Loading(_))
@@ -152,6 +166,7 @@ pub(crate) fn on_event(s: &mut Session, event: JobEvent) -> Vec<Effect> {
             s.jobs.retain(|j| j.id != event.job);
             super::check::ended(s, event.job);
             super::improve::ended(s, event.job);
+            super::write::ended(s, event.job);
             failed(s, &kind, &why);
             Vec::new()
         }
@@ -204,6 +219,12 @@ fn failed(s: &mut Session, kind: &JobKind, why: &str) {
         JobKind::SaveSeg => (ProblemPlace::Masks, "Not saved."),
         JobKind::SaveReport => (ProblemPlace::Report, "Not saved."),
         JobKind::Check => (ProblemPlace::Report, "The checks did not run."),
+        // A word less while typing is no message; why is in the log.
+        JobKind::Complete => {
+            log::warn!("no words were proposed: {why}");
+            return;
+        }
+        JobKind::Propose => (ProblemPlace::Report, "No proposal."),
         JobKind::Ask => (ProblemPlace::Report, "No answer."),
         JobKind::Import => (ProblemPlace::Report, "Not read."),
         JobKind::ExportTemplate => (ProblemPlace::Report, "The template was not written."),

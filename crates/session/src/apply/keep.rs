@@ -182,6 +182,7 @@ pub(super) fn report_record(study: &str, report: &ReportState) -> Option<Record>
         document,
         changes: report.unsaved,
         signed: report.signed.clone(),
+        kept: report.kept.clone(),
     })
 }
 

@@ -14,6 +14,7 @@ mod sign;
 mod study;
 mod template;
 pub(crate) mod view;
+pub(crate) mod write;
 
 use crate::command::Command;
 use crate::event::{Effect, JobSpec};
@@ -165,6 +166,15 @@ pub(crate) fn apply(s: &mut Session, command: Command) -> Vec<Effect> {
         C::SaveReport(to) => sign::export(s, Form::Text, to),
         C::ExportReport { form, to } => sign::export(s, form, to),
         C::Type { words, study } => check::type_words(s, study, words),
+        C::Complete { words, study } => write::complete(s, words, study),
+        C::SetCompletes(on) => write::set_completes(s, on),
+        C::ForgetPhrases => write::forget(s),
+        C::OtherWords(term) => write::other_words(s, &term),
+        C::Propose(kind) => write::propose(s, kind),
+        C::DecideOffer { kind, sentence, fate } => write::decide(s, kind, sentence, fate),
+        C::CloseOffer(kind) => write::close(s, kind),
+        C::SaveLetter(to) => write::save_letter(s, to),
+        C::SetChatModel(path) => write::set_model(s, path),
         C::Keep { rule, message, reason } => check::keep(s, &rule, &message, &reason),
         C::Spotlight(sentence) => check::spotlight(s, sentence, false),
         C::GoToSentence(id) => check::spotlight(s, Some(id), true),

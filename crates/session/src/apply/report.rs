@@ -198,6 +198,12 @@ pub(super) fn bring_back(s: &mut Session, study: &str, work: ReportWork) {
     if work.signed.versions().len() > report.signed.versions().len() {
         report.signed = work.signed;
     }
+    for reason in work.kept {
+        // What was decided since the start holds.
+        if report.kept.iter().all(|(rule, message, _)| (*rule, message) != (reason.0, &reason.1)) {
+            report.kept.push(reason);
+        }
+    }
     // Words that are not those of the signed version are a correction of it.
     let text = report.document.to_text();
     report.amending = report.signed.current().is_some_and(|version| version.text != text);

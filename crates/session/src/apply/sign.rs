@@ -48,10 +48,13 @@ pub(super) fn sign(s: &mut Session, reason: Option<String>) -> Vec<Effect> {
     report.signed = signed.clone();
     report.amending = false;
     report.typing = None;
+    report.offers.remove(&crate::proposals::OfferKind::Impression);
     report.unsaved += 1;
     s.workspace.sheet = None;
     s.problems.retain(|p| p.place != ProblemPlace::Report);
     let mut effects = note(s, &study);
+    let text = signed.current().map(|version| version.text.clone()).unwrap_or_default();
+    effects.push(s.start_job(JobKind::Complete, "Learning phrases", JobSpec::LearnPhrases(text)));
     let kept = Box::new(KeptReport { document, signed });
     effects.push(s.start_job(
         JobKind::Signed,

@@ -60,7 +60,10 @@ pub(super) fn close(s: &mut Session, uid: &str) -> Vec<Effect> {
 /// Whether Escape should stop this job. Not the loading of frames: a viewport would stay black, and whoever wants no more
 /// of a series closes it. Not a copy that learns for minutes: it has a Stop of its own.
 pub(super) fn is_cancellable(job: &JobInfo) -> bool {
-    let stops = matches!(job.kind, JobKind::Infer { .. } | JobKind::Explain { .. } | JobKind::Scan | JobKind::LoadSeg);
+    let stops = matches!(
+        job.kind,
+        JobKind::Infer { .. } | JobKind::Explain { .. } | JobKind::Scan | JobKind::LoadSeg | JobKind::Propose
+    );
     !job.cancelling && stops
 }
 

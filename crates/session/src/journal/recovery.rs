@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lightbox_core::{BitPlane, Mask, Segment, SegmentId};
 use lightbox_report::ReportDocument;
+use lightbox_report::check::Rule;
 use lightbox_report::sign::Signed;
 
 use super::{AnnotationRecord, Record, SegmentRecord};
@@ -36,6 +37,8 @@ pub struct ReportWork {
     pub unsaved: usize,
     /// Its signed versions.
     pub signed: Signed,
+    /// Objections that the reader keeps: rule, words, and why.
+    pub kept: Vec<(Rule, String, String)>,
 }
 
 /// The work of an earlier session.
@@ -93,8 +96,8 @@ impl Recovery {
                     out.stacks.entry(stack).or_default().annotations = annotations;
                 }
                 Record::Boxes { stack, boxes } => out.stacks.entry(stack).or_default().boxes = boxes,
-                Record::Report { study, document, changes, signed } => {
-                    out.reports.insert(study, ReportWork { document: *document, unsaved: changes, signed });
+                Record::Report { study, document, changes, signed, kept } => {
+                    out.reports.insert(study, ReportWork { document: *document, unsaved: changes, signed, kept });
                 }
                 Record::Unsaved { stack, gestures, annotations } => {
                     let work = out.stacks.entry(stack).or_default();
@@ -123,6 +126,7 @@ impl Recovery {
             document: Box::new(report.document.clone()),
             changes: report.unsaved,
             signed: report.signed.clone(),
+            kept: report.kept.clone(),
         }));
         if !out.is_empty() {
             out.insert(0, Record::Opened { paths: self.paths.clone(), about: self.about.clone() });
@@ -233,6 +237,7 @@ mod tests {
             document: Box::new(document),
             changes: 3,
             signed: Signed::default(),
+            kept: vec![(Rule::R08, "The prostate is no organ of a woman.".into(), "Trans patient.".into())],
         });
         let whole = Recovery::replay(all);
         assert_eq!(whole.gestures, 5);

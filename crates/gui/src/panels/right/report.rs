@@ -6,8 +6,10 @@ mod drugs;
 mod field;
 mod foot;
 mod objection;
+mod offers;
 mod sentence;
 pub(crate) mod signed;
+mod words;
 
 use egui::{Align, Frame, Id, Layout, Margin, ScrollArea, Sense, Ui, vec2};
 use lightbox_session::checks::Anchor;
@@ -80,6 +82,7 @@ fn write(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         }
         if report.is_read_only() {
             signed::show(ui, cx, report);
+            offers::show(ui, cx, out, report);
             return;
         }
         if empty {
@@ -93,6 +96,7 @@ fn write(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             ui.push_id(index, |ui| show_section(ui, cx, out, report, index, section, with_rejected, picked));
         }
         objection::without_place(ui, cx, out, report);
+        offers::show(ui, cx, out, report);
         advice::show(ui, cx, out, report);
     });
     // The pixels stay marked for as long as the pointer is over the report.

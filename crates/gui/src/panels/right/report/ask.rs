@@ -94,11 +94,13 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, answer: &Answer) {
     let t = cx.tokens;
     rich(ui, &[(answer.title.as_str(), Weight::SemiBold, t.t1)], TABLE);
     ui.add_space(2.0);
-    for text in answer.text.lines().filter(|line| !line.trim().is_empty()) {
-        paragraph(ui, text.trim(), TABLE, t.t2);
+    for text in lines(&answer.text) {
+        paragraph(ui, &text, TABLE, t.t2);
         ui.add_space(2.0);
     }
     ui.add_space(4.0);
+    // A row is as high as its chips, not as a control.
+    ui.spacing_mut().interact_size.y = 20.0;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
         ui.add(Chip::new(&answer.source).icon(icons::BOOK_OPEN));
@@ -120,6 +122,24 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, answer: &Answer) {
         ui.add_space(2.0);
         paragraph(ui, &rest.join(" · "), NOTE, t.t3);
     }
+}
+
+/// The lines of a passage, word for word: items that stand in a row behind dashes get a line each, and the word that some
+/// pages begin with is left out.
+fn lines(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let line = line.strip_prefix("Summary :").map_or(line, str::trim_start);
+        // A dash between words may be one dash; two and more are a list.
+        if line.matches(" - ").count() < 2 {
+            out.push(line.to_owned());
+            continue;
+        }
+        let mut items = line.split(" - ").map(str::trim).filter(|item| !item.is_empty());
+        out.extend(items.next().map(str::to_owned));
+        out.extend(items.map(|item| format!("– {item}")));
+    }
+    out
 }
 
 /// The folder of the user's own.
@@ -150,5 +170,19 @@ fn folder(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
     if let Some(found) = &cx.session.ask.found {
         let text = format!("{} passages at hand", found.passages);
         words(ui, &text, NOTE, Weight::Regular, t.t3);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn a_list_in_a_row_is_a_list() {
+        let text =
+            "Summary : Doctors use CT to look for - Broken bones - Cancers - Blood clots\n\nIt is painless - mostly.";
+        let wanted =
+            ["Doctors use CT to look for", "– Broken bones", "– Cancers", "– Blood clots", "It is painless - mostly."];
+        assert_eq!(lines(text), wanted);
     }
 }

@@ -89,7 +89,7 @@ fn one(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, drug: &Drug) {
         Card::new(Tone::Error, &lead, &body).show(ui);
     }
     ui.add_space(8.0);
-    let known = match drugs.numbers.egfr() {
+    let known = match with_header(cx, drugs.numbers).egfr() {
         Some((egfr, formula)) => {
             format!("For an eGFR of {egfr:.0} mL/min/1.73 m² ({formula}); rules that do not hold are left out.")
         }
@@ -256,7 +256,8 @@ fn field(ui: &mut Ui, cx: &Cx<'_>, name: &str, unit: &str, value: &mut Option<f6
             .id(id.with("field"))
             .hint_text(egui::RichText::new(hint).color(t.t3))
             .font(crate::fonts::table_style())
-            .desired_width(56.0),
+            .align(egui::Align2::LEFT_CENTER)
+            .desired_width(48.0),
     );
     ui.ctx().accesskit_node_builder(field.id, |node| node.set_label(name));
     words(ui, unit, NOTE, Weight::Regular, t.t3);

@@ -1,9 +1,14 @@
 //! The field that a sentence stands in: words with what the rules object to underlined, and why under the pointer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use egui::text::{CCursor, LayoutJob, TextFormat, TextWrapping};
-use egui::{Align, Align2, Color32, Frame, Galley, Id, Pos2, Rect, Response, TextBuffer, TextEdit, Ui, pos2, vec2};
+use egui::text::{CCursor, CCursorRange, LayoutJob, TextFormat, TextWrapping};
+use egui::text_edit::TextEditState;
+use egui::{
+    Align, Align2, Color32, EventFilter, Frame, Galley, Id, Key, Modifiers, Pos2, Rect, Response, TextBuffer, TextEdit,
+    Ui, pos2, vec2,
+};
 use lightbox_session::ReportState;
 use lightbox_session::check::Severity;
 use lightbox_session::checks::Anchor;
@@ -11,7 +16,7 @@ use lightbox_session::checks::Anchor;
 use crate::fonts::{Weight, font};
 use crate::panels::parts::{TABLE, rich};
 use crate::theme::{Tokens, size};
-use crate::widgets::{line_text, paint_text};
+use crate::widgets::{line_text, paint_key_cap, paint_text};
 
 /// Words that a rule objects to.
 pub(super) struct Mark {
@@ -57,8 +62,29 @@ impl Mark {
     }
 }
 
+/// A field, and what became of it in this frame.
+pub(super) struct Shown {
+    /// The field.
+    pub response: Response,
+    /// The cursor stands behind the last word, and nothing is selected.
+    pub at_end: bool,
+    /// Bytes of the words that are selected.
+    pub selected: Option<Range<usize>>,
+    /// What became of the words that were proposed behind the cursor.
+    pub proposal: Option<Decided>,
+}
+
+/// What the hand did with words that were proposed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decided {
+    /// They stand in the text.
+    Taken,
+    /// They are not wanted.
+    Left,
+}
+
 /// A field without an edge whose lines are 20 high, as those of the text around it. Enter does not break the line: a
-/// sentence is one.
+/// sentence is one. `proposal` stands grey behind the cursor while that is at the end: Tab or → takes it, Escape leaves it.
 pub(super) fn show(
     ui: &mut Ui,
     id: Id,
@@ -67,8 +93,32 @@ pub(super) fn show(
     hint: &str,
     name: &str,
     marks: &[Mark],
-) -> Response {
+    proposal: Option<&str>,
+) -> Shown {
     let t: &Tokens = crate::theme::tokens(ui);
+    let mut proposal = proposal.filter(|_| ui.memory(|m| m.has_focus(id)) && cursor_is_at_end(ui, id, text));
+    let mut decided = None;
+    if let Some(words) = proposal {
+        let (take, leave) = ui.input_mut(|i| {
+            let take = i.consume_key(Modifiers::NONE, Key::Tab) || i.consume_key(Modifiers::NONE, Key::ArrowRight);
+            (take, i.consume_key(Modifiers::NONE, Key::Escape))
+        });
+        if take {
+            text.push_str(words);
+            put_cursor(ui, id, text.chars().count());
+            decided = Some(Decided::Taken);
+        } else if leave {
+            decided = Some(Decided::Left);
+        }
+        proposal = proposal.filter(|_| decided.is_none());
+    }
+    // While something is proposed, these keys belong to the field.
+    let keys = EventFilter {
+        tab: proposal.is_some(),
+        escape: proposal.is_some(),
+        horizontal_arrows: true,
+        vertical_arrows: true,
+    };
     let mut layouter = |ui: &Ui, buffer: &dyn TextBuffer, wrap_pt: f32| -> Arc<Galley> {
         ui.painter().layout_job(job(t, buffer.as_str(), ink, marks, wrap_pt))
     };
@@ -82,6 +132,7 @@ pub(super) fn show(
         .desired_width(f32::INFINITY)
         .min_size(vec2(0.0, size::LINE[2]))
         .return_key(None)
+        .event_filter(keys)
         .layouter(&mut layouter)
         .show(ui);
     ui.spacing_mut().interact_size.y = control;
@@ -92,11 +143,70 @@ pub(super) fn show(
         paint_text(ui.painter(), words, response.rect, Align2::LEFT_CENTER);
     }
     ui.ctx().accesskit_node_builder(id, |node| node.set_label(name));
+    let range = output.cursor_range.filter(|_| response.has_focus()).map(|r| r.as_sorted_char_range());
+    let byte_of = |letter: usize| text.char_indices().nth(letter).map_or(text.len(), |(at, _)| at);
+    let at_end = range.as_ref().is_some_and(|r| r.start.0 == r.end.0 && byte_of(r.end.0) == text.len());
+    let selected = range.map(|r| byte_of(r.start.0)..byte_of(r.end.0)).filter(|r| !r.is_empty());
+    // A letter typed since leaves the proposal behind.
+    if let Some(words) = proposal.filter(|_| at_end && !response.changed()) {
+        grey(ui, &output.galley, output.galley_pos, words);
+    }
+    let response = why(response, &output.galley, output.galley_pos, text, marks);
+    Shown { response, at_end, selected, proposal: decided }
+}
+
+/// Puts the cursor of a field behind a letter, and gives the field the keys.
+pub(super) fn put_cursor(ui: &Ui, id: Id, letter: usize) {
+    let mut state = TextEditState::load(ui.ctx(), id).unwrap_or_default();
+    state.cursor.set_char_range(Some(CCursorRange::one(CCursor::new(letter))));
+    state.store(ui.ctx(), id);
+    ui.memory_mut(|memory| memory.request_focus(id));
+}
+
+fn cursor_is_at_end(ui: &Ui, id: Id, text: &str) -> bool {
+    let range = TextEditState::load(ui.ctx(), id).and_then(|state| state.cursor.char_range());
+    range.is_some_and(|r| r.is_empty() && r.primary.index.0 == text.chars().count())
+}
+
+/// Words that are proposed, behind the last letter; those that do not fit go onto further lines. The key that takes them
+/// stands at their end.
+fn grey(ui: &mut Ui, galley: &Galley, at: Pos2, words: &str) {
+    let t = crate::theme::tokens(ui);
+    let end = galley.pos_from_cursor(galley.end()).translate(at.to_vec2());
+    let width = ui.max_rect().right() - at.x;
+    let format = TextFormat {
+        line_height: Some(size::LINE[2]),
+        valign: Align::Center,
+        ..TextFormat::simple(font(size::TEXT[2], Weight::Regular), t.t3)
+    };
+    let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(width), ..LayoutJob::default() };
+    job.append(words, end.left() - at.x, format);
+    let ahead = ui.painter().layout_job(job);
+    let top = pos2(at.x, end.top());
+    let last = ahead.pos_from_cursor(ahead.end()).translate(top.to_vec2());
+    let rows = ahead.rows.len();
+    ui.painter().galley(top, ahead, t.t3);
+    let key = Rect::from_min_size(pos2(last.right() + 6.0, last.center().y - 8.0), vec2(26.0, 16.0));
+    if key.right() <= ui.max_rect().right() {
+        paint_key_cap(ui, "Tab", key);
+    }
+    if rows > 1 {
+        ui.add_space((rows - 1) as f32 * size::LINE[2]);
+    }
+    let id = Id::unique("words proposed");
+    let response = ui.interact(Rect::from_min_max(end.min, last.max), id, egui::Sense::hover());
+    let name = format!("Proposed: {}", words.trim());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &name));
+}
+
+/// What a rule objects to, under the pointer.
+fn why(response: Response, galley: &Galley, at: Pos2, text: &str, marks: &[Mark]) -> Response {
     let Some(pointer) = response.hover_pos().filter(|_| !marks.is_empty()) else { return response };
-    let cursor = output.galley.cursor_from_pos(pointer - output.galley_pos);
+    let cursor = galley.cursor_from_pos(pointer - at);
     let byte = text.char_indices().nth(cursor.index.0).map_or(text.len(), |(at, _)| at);
     let Some(mark) = marks.iter().find(|m| (m.span[0]..=m.span[1]).contains(&byte)) else { return response };
     response.on_hover_ui_at_pointer(|ui| {
+        let t = crate::theme::tokens(ui);
         ui.set_width(240.0);
         let parts = [(mark.lead.as_str(), Weight::SemiBold, mark.ink(t)), (mark.why.as_str(), Weight::Regular, t.t1)];
         rich(ui, &parts, TABLE);

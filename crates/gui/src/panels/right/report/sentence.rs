@@ -9,7 +9,8 @@ use lightbox_session::models::Fit;
 use lightbox_session::report::{ChipKind, Sentence, SentenceState};
 use lightbox_session::{Command, ReportState, StackId};
 
-use super::{field, objection};
+use super::field::{Decided, Shown};
+use super::{field, objection, words};
 use crate::cx::{Cx, Out};
 use crate::fonts::{Weight, font};
 use crate::icons::{self, Icon};
@@ -34,11 +35,24 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, report: &ReportState
     let anchor = Anchor::Sentence(sentence.id);
     let marks = field::marks(report, anchor, &text);
     let name = format!("Sentence: {}", sentence.text);
-    let field = field::show(ui, id, &mut text, ink, "", &name, &marks);
+    let study = cx.session.report_study().map(str::to_owned);
+    let proposal = study.as_ref().and_then(|study| cx.session.completing.of(study, anchor, &text)).map(str::to_owned);
+    let shown = field::show(ui, id, &mut text, ink, "", &name, &marks, proposal.as_deref());
+    let field = shown.response.clone();
     if field.has_focus() && !field.lost_focus() {
-        pause(ui, out, report, anchor, &field, &text, None);
+        pause(ui, out, report, anchor, &shown, &text, study.as_deref());
     }
-    commit(ui, out, sentence, &field, key, text);
+    let held = words::show(ui, cx, out, id, &shown, &mut text);
+    if field.has_focus()
+        && let Some(kind) = report.checks.kinds.get(&anchor).map(|kind| kind.name()).filter(|name| !name.is_empty())
+    {
+        paragraph(ui, &format!("Read as: {kind}"), NOTE, t.t3);
+    }
+    if held {
+        ui.data_mut(|data| data.insert_temp(key, text));
+    } else {
+        commit(ui, out, sentence, &field, key, text);
+    }
     ui.add_space(2.0);
     if let Some(before) = &sentence.replaces {
         let was = format!("The image has changed. You had confirmed: {before}");
@@ -133,10 +147,16 @@ pub(super) fn forget(ui: &Ui, sentence: u64) {
 const PAUSE_S: f64 = 0.3;
 
 /// After a pause in typing the words as they stand are checked; they are not taken yet.
-fn pause(ui: &Ui, out: &mut Out, report: &ReportState, at: Anchor, field: &Response, text: &str, study: Option<&str>) {
+fn pause(ui: &Ui, out: &mut Out, report: &ReportState, at: Anchor, shown: &Shown, text: &str, study: Option<&str>) {
+    let field = &shown.response;
     let key = field.id.with("typed at");
     let now = ui.input(|i| i.time);
-    if field.changed() {
+    let study = study.map(str::to_owned);
+    if shown.proposal == Some(Decided::Left) {
+        out.command(Command::Complete { words: None, study: study.clone() });
+    }
+    // Words that were taken are as good as typed.
+    if field.changed() || shown.proposal == Some(Decided::Taken) {
         ui.data_mut(|data| data.insert_temp(key, now));
     }
     let Some(typed) = ui.data(|data| data.get_temp::<f64>(key)) else { return };
@@ -147,7 +167,10 @@ fn pause(ui: &Ui, out: &mut Out, report: &ReportState, at: Anchor, field: &Respo
     }
     ui.data_mut(|data| data.remove_temp::<f64>(key));
     if report.typing.as_ref().is_none_or(|t| t.at != at || t.text != text) {
-        out.command(Command::Type { words: Some((at, text.to_owned())), study: study.map(str::to_owned) });
+        out.command(Command::Type { words: Some((at, text.to_owned())), study: study.clone() });
+    }
+    if shown.at_end {
+        out.command(Command::Complete { words: Some((at, text.to_owned())), study });
     }
 }
 
@@ -165,6 +188,7 @@ fn commit(ui: &mut Ui, out: &mut Out, sentence: &Sentence, field: &Response, key
     }
     if field.lost_focus() {
         out.command(Command::Type { words: None, study: None });
+        out.command(Command::Complete { words: None, study: None });
     }
     if ui.data_mut(|data| data.remove_temp::<String>(key)).is_none() && text == sentence.text {
         return;
@@ -193,16 +217,25 @@ pub(super) fn new_line(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, section: usize, 
     let (report, anchor) = (cx.session.report(), Anchor::NewLine(section));
     let marks = field::marks(report, anchor, &text);
     let name = format!("New sentence, {title}");
-    let field = field::show(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &name, &marks);
+    let proposal = study.as_ref().and_then(|study| cx.session.completing.of(study, anchor, &text)).map(str::to_owned);
+    let shown = field::show(ui, id, &mut text, cx.tokens.t1, "Write a sentence", &name, &marks, proposal.as_deref());
+    let field = shown.response.clone();
     if field.has_focus() && !field.lost_focus() {
-        pause(ui, out, report, anchor, &field, &text, study.as_deref());
+        pause(ui, out, report, anchor, &shown, &text, study.as_deref());
+    }
+    if words::show(ui, cx, out, id, &shown, &mut text) {
+        ui.data_mut(|data| data.insert_temp(id, text));
+        ui.add_space(4.0);
+        return;
     }
     let entered = field.has_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let left = field.lost_focus() && !ui.input(|i| i.key_pressed(Key::Escape));
     if (entered || left) && !text.trim().is_empty() {
+        out.command(Command::Complete { words: None, study: study.clone() });
         out.command(Command::InsertSentence { section, sentence: at, text: text.trim().to_owned(), study });
         text.clear();
     } else if field.lost_focus() && report.typing.as_ref().is_some_and(|t| t.at == anchor) {
+        out.command(Command::Complete { words: None, study: study.clone() });
         out.command(Command::Type { words: None, study });
     }
     for objection in objection::at(report, anchor) {

@@ -5,12 +5,13 @@ mod explain;
 mod improve;
 mod result;
 
-use egui::{Id, Rect, Sense, Ui, UiBuilder, vec2};
+use egui::{Align, Id, Rect, Sense, Ui, UiBuilder, pos2, vec2};
 use lightbox_core::Segment;
 use lightbox_core::label::MaskOrigin;
 use lightbox_session::card::Task;
 use lightbox_session::models::{Fit, ModelInfo};
 use lightbox_session::problem::ProblemPlace;
+use lightbox_session::results::ResultId;
 use lightbox_session::{Command, Document, OpenStack};
 
 use super::{between, body, model_card, part};
@@ -40,7 +41,9 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
         beside::show(ui, cx, out, open);
         if let Some(model) = chosen(cx, open) {
             between(ui);
+            let top = ui.cursor().top();
             part(ui, |ui| about(ui, cx, out, open, model));
+            bring_into_view(ui, cx, open, top);
         }
         if cx.session.problems.iter().any(|p| p.place == ProblemPlace::Ai) {
             part(ui, |ui| {
@@ -48,6 +51,23 @@ pub(super) fn show(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out) {
             });
         }
     });
+}
+
+/// A new answer on this series is brought into view, where the list above had pushed it out: once, so that the reader's own
+/// scrolling stays.
+fn bring_into_view(ui: &Ui, cx: &Cx<'_>, open: &OpenStack, top: f32) {
+    let newest = cx.session.results.iter().rev().find(|r| r.stack == open.id).map(|r| r.id);
+    let id = Id::unique(("newest answer", open.id));
+    let before = ui.data(|data| data.get_temp::<Option<ResultId>>(id));
+    if before == Some(newest) {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(id, newest));
+    // Not on the first look at a series, nor when an answer was taken away.
+    if before.is_some() && newest > before.flatten() && ui.min_rect().bottom() > ui.clip_rect().bottom() {
+        let line = Rect::from_min_size(pos2(ui.min_rect().left(), top), vec2(1.0, 1.0));
+        ui.scroll_to_rect(line, Some(Align::TOP));
+    }
 }
 
 fn fit(cx: &Cx<'_>, open: &OpenStack, model: &ModelInfo) -> Fit {
@@ -122,12 +142,26 @@ fn models(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack) {
         let outside = matches!(fit, Fit::Outside(_));
         ui.push_id(&model.id, |ui| model_row(ui, cx, out, open, model, outside, open_now.as_ref() == Some(&model.id)));
     }
-    for (model, fit) in &all {
+    // Many that cannot run would push what was found out of sight.
+    let listed = Id::unique("models that do not fit");
+    let mut listing = not <= FEW || ui.data(|data| data.get_temp::<bool>(listed)).unwrap_or(false);
+    if not > FEW {
+        let text =
+            if listing { "Hide those that do not fit".to_owned() } else { format!("Show {not} that do not fit") };
+        if ui.add(Button::new(&text).in_row()).clicked() {
+            listing = !listing;
+            ui.data_mut(|data| data.insert_temp(listed, listing));
+        }
+    }
+    for (model, fit) in all.iter().filter(|_| listing) {
         if let Fit::Unfit(reason) = fit {
             Row::new(&model.card.name).dense().disabled(reason).show(ui);
         }
     }
 }
+
+/// So many models that do not fit are listed without being asked.
+const FEW: usize = 2;
 
 /// A model that can run: name, figure, and at the right what can be done now.
 fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &ModelInfo, outside: bool, on: bool) {

@@ -34,12 +34,20 @@ fn tab(desk: &Desk) -> String {
     tabs.find(|label| label.starts_with("AI")).expect("the tab of the models")
 }
 
+/// Has the models listed that do not fit the image; they are many.
+fn list_all(desk: &mut Desk) {
+    desk.get_by_label_contains("that do not fit").click();
+    desk.settle();
+}
+
 #[test]
 fn a_model_s_result_is_listed_taken_refused_and_made_again() {
     let mut desk = Desk::beside("DX", PanelTab::Ai);
+    list_all(&mut desk);
     for model in &desk.session().models {
         assert!(desk.query_all_by_label_contains(&model.card.name).count() > 0, "{}", model.id);
     }
+    desk.click("Hide those that do not fit");
     assert_eq!(found(&desk), (2, 2));
     assert_eq!(desk.query_all_by_label_contains(" · at the detector").count(), 2, "two areas, with what they mean");
     desk.get_all_by_label("Accept").next().unwrap().click();
@@ -92,6 +100,8 @@ fn a_model_shows_its_card_and_what_it_is_outside_of() {
     assert!(!card.limits.is_empty() && card.limits.iter().all(|limit| desk.count(limit) == 1));
     // It does not fit an MR of the head, and does not run on it.
     let mut desk = Desk::beside("MR", PanelTab::Ai);
+    assert_eq!(desk.count(&card.name), 0, "out of sight until it is asked for");
+    list_all(&mut desk);
     let row = desk.get_by_role_and_label(Role::ListItem, &card.name).accesskit_node();
     assert!(row.is_disabled() && row.description().is_some_and(|why| why.starts_with("needs ")));
     desk.send(Command::RunModel { slot: None, model: card.id, series: false });

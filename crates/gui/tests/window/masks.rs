@@ -60,6 +60,9 @@ fn a_model_s_result_is_listed_taken_refused_and_made_again() {
     assert_eq!(desk.count("Nothing of its result is left on this image."), 1);
     desk.click("Run again");
     assert_eq!((found(&desk), desk.session().results.len()), ((2, 2), 2));
+    // The new answer was brought into view; its row in the list stands further up.
+    desk.wheel(egui::pos2(1300.0, 400.0), 40.0);
+    desk.settle();
     desk.click("Hide layer");
     assert!(segments(&desk).iter().all(|s| !s.visible));
     desk.click("Show layer");

@@ -185,7 +185,7 @@ fn model_row(ui: &mut Ui, cx: &Cx<'_>, out: &mut Out, open: &OpenStack, model: &
     }
 
     let lines = Rect::from_min_max(rect.min + vec2(0.0, 4.0), rect.max - vec2(0.0, 4.0));
-    let mut ui = ui.new_child(UiBuilder::new().max_rect(lines).layout(egui::Layout::top_down(egui::Align::Min)));
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(lines).layout(egui::Layout::top_down(Align::Min)));
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
     line_with_end(
         &mut ui,
